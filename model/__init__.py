@@ -1,0 +1,1 @@
+"""What the system is, as pure functions of its settings: names, access, specifications. No I/O, no Pulumi."""

@@ -1,0 +1,165 @@
+"""Values of the Helm charts."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from model import names
+from model.settings import Platform, Settings
+
+ACCESS_LOG = {
+    "start_time": "%START_TIME%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "response_code": "%RESPONSE_CODE%",
+    "response_flags": "%RESPONSE_FLAGS%",
+    "response_code_details": "%RESPONSE_CODE_DETAILS%",
+    "connection_termination_details": "%CONNECTION_TERMINATION_DETAILS%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration": "%DURATION%",
+    "authority": "%REQ(:AUTHORITY)%",
+    "trace_id": "%TRACE_ID%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER%",
+    "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "downstream_peer_uri_san": "%DOWNSTREAM_PEER_URI_SAN%",
+    "downstream_local_uri_san": "%DOWNSTREAM_LOCAL_URI_SAN%",
+    "downstream_tls_version": "%DOWNSTREAM_TLS_VERSION%",
+    "downstream_tls_cipher": "%DOWNSTREAM_TLS_CIPHER%",
+    "upstream_peer_uri_san": "%UPSTREAM_PEER_URI_SAN%",
+    "upstream_tls_version": "%UPSTREAM_TLS_VERSION%",
+    "upstream_tls_cipher": "%UPSTREAM_TLS_CIPHER%",
+    "route_name": "%ROUTE_NAME%",
+}
+"""Fields of every access-log line: who called whom, and over which TLS."""
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one tree of values over another, as Helm does with several values files."""
+    result = dict(values)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _global(settings: Settings, **values: Any) -> dict[str, Any]:
+    # Istio's charts know platforms by a profile each, and plain Kubernetes is the one that has none.
+    platform = {} if settings.platform is Platform.KUBERNETES else {"platform": settings.platform.value}
+    return {"istioNamespace": settings.istio_namespace} | platform | values
+
+
+def base(settings: Settings) -> dict[str, Any]:
+    """Values of Istio's chart ``base`` (the CRDs)."""
+    return merged(
+        {
+            "global": _global(settings),
+            "defaultRevision": "default",
+            # istiod sets it to Fail once it is ready; any other value would be fought over at the next server-side apply
+            # (pulumi/pulumi-kubernetes#2210).
+            "base": {"validationFailurePolicy": settings.webhook_failure_policy.value},
+        },
+        settings.chart_values.base,
+    )
+
+
+def istiod(settings: Settings) -> dict[str, Any]:
+    """Values of Istio's chart ``istiod``, with the mesh's configuration."""
+    values: dict[str, Any] = {
+        "global": _global(settings, proxy={"clusterDomain": settings.cluster_domain}),
+        "base": {"validationFailurePolicy": settings.webhook_failure_policy.value},
+        "meshConfig": {
+            "trustDomain": settings.trust_domain,
+            "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            "accessLogFile": "/dev/stdout",
+            "accessLogEncoding": "JSON",
+            "accessLogFormat": json.dumps(ACCESS_LOG),
+            "extensionProviders": [
+                {
+                    "name": names.TRACING_PROVIDER,
+                    "opentelemetry": {"service": names.otlp_host(settings), "port": names.OTLP_GRPC_PORT},
+                }
+            ],
+            # A service logs in to Kafka when it starts, which must not be before its sidecar can carry it.
+            "defaultConfig": {"holdApplicationUntilProxyStarts": True},
+        },
+    }
+    if settings.cni:
+        values["pilot"] = {"cni": {"enabled": True}}
+    return merged(values, settings.chart_values.istiod)
+
+
+def cni(settings: Settings) -> dict[str, Any]:
+    """Values of Istio's chart ``cni``."""
+    return merged({"global": _global(settings)}, settings.chart_values.cni)
+
+
+def gateway(settings: Settings) -> dict[str, Any]:
+    """Values of Istio's chart ``gateway``."""
+    return merged(
+        {
+            "global": _global(settings),
+            "name": names.GATEWAY,
+            # Set, because it is the gateway's identity and policies name it before it exists.
+            "serviceAccount": {"name": settings.gateway_service_account},
+            "service": {"type": settings.gateway_service_type.value},
+        },
+        settings.chart_values.gateway,
+    )
+
+
+def strimzi(settings: Settings) -> dict[str, Any]:
+    """Values of the Strimzi operator's chart."""
+    return merged(
+        {
+            # Its own namespace is always watched, and the chart fails when it is also named here.
+            "watchNamespaces": [
+                name for name in settings.strimzi_watch_namespaces if name != settings.kafka_namespace
+            ],
+            "generateNetworkPolicy": True,
+            # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
+            "labels": {"sidecar.istio.io/inject": "false"},
+        },
+        settings.chart_values.strimzi,
+    )
+
+
+def jaeger(settings: Settings) -> dict[str, Any]:
+    """Values of Jaeger's chart (v2, all in one, spans in memory)."""
+    return merged({"fullnameOverride": settings.otlp_service}, settings.chart_values.jaeger)
+
+
+def prometheus(settings: Settings) -> dict[str, Any]:
+    """Values of Prometheus' chart: the server alone."""
+    return merged(
+        {
+            "server": {"fullnameOverride": names.PROMETHEUS, "persistentVolume": {"enabled": False}},
+            "alertmanager": {"enabled": False},
+            "kube-state-metrics": {"enabled": False},
+            "prometheus-node-exporter": {"enabled": False},
+            "prometheus-pushgateway": {"enabled": False},
+        },
+        settings.chart_values.prometheus,
+    )
+
+
+def kiali(settings: Settings) -> dict[str, Any]:
+    """Values of Kiali's chart, wired to Prometheus and Jaeger."""
+    return merged(
+        {
+            "external_services": {
+                "istio": {"root_namespace": settings.istio_namespace},
+                "prometheus": {"url": names.prometheus_url(settings)},
+                "tracing": {
+                    "enabled": settings.jaeger,
+                    "provider": "jaeger",
+                    "use_grpc": True,
+                    "internal_url": f"http://{names.otlp_host(settings)}:{names.JAEGER_QUERY_GRPC_PORT}",
+                },
+            },
+        },
+        settings.chart_values.kiali,
+    )

@@ -1,0 +1,107 @@
+"""Specifications of Strimzi's resources, `kafka.strimzi.io/v1` (Strimzi 1.2)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from model import names, policies
+from model.access import Acl
+from model.settings import NodePool, Settings, StorageType
+
+API_VERSION = "kafka.strimzi.io/v1"
+
+
+def _pod_labels(settings: Settings, app: str) -> dict[str, str]:
+    labels = {"app": f"{app}-demo-app-log", "version": "v1"}
+    return labels | ({"sidecar.istio.io/inject": "true"} if settings.injected else {})
+
+
+def cluster_labels(cluster: str) -> dict[str, str]:
+    """Label that binds a node pool, a topic or a user to its cluster."""
+    return {"strimzi.io/cluster": cluster}
+
+
+def kafka_spec(settings: Settings) -> dict[str, Any]:
+    """Specification of the Kafka resource: one listener, for the declared clients, with SCRAM users and ACLs."""
+    replicas, in_sync = settings.replicas, settings.min_insync_replicas
+    return {
+        "kafka": {
+            "version": settings.kafka_version,
+            "listeners": [
+                {
+                    "name": "plain",
+                    "port": names.KAFKA_PORT,
+                    "type": "internal",
+                    "tls": False,
+                    "authentication": {"type": "scram-sha-512"},
+                    "networkPolicyPeers": policies.kafka_listener_peers(settings),
+                }
+            ],
+            "authorization": {"type": "simple"},
+            "config": {
+                "auto.create.topics.enable": False,
+                "default.replication.factor": replicas,
+                "min.insync.replicas": in_sync,
+                "offsets.topic.replication.factor": replicas,
+                "transaction.state.log.replication.factor": replicas,
+                "transaction.state.log.min.isr": in_sync,
+            }
+            | settings.kafka_config,
+            "template": {"pod": {"metadata": {"labels": _pod_labels(settings, "kafka-cluster")}}},
+        },
+        "entityOperator": {
+            "topicOperator": {"reconciliationIntervalMs": 90_000},
+            "userOperator": {"reconciliationIntervalMs": 120_000},
+            "template": {
+                "pod": {
+                    "metadata": {
+                        "labels": _pod_labels(settings, "kafka-entity-operator") | {"app-type": "entity-operator"}
+                    }
+                },
+                # A topic's finalizer would hang a destroy once its operator is gone (strimzi/strimzi-kafka-operator#11901).
+                "topicOperatorContainer": {"env": [{"name": "STRIMZI_USE_FINALIZERS", "value": "false"}]},
+            },
+        },
+    }
+
+
+def node_pool_spec(pool: NodePool) -> dict[str, Any]:
+    """Specification of a KafkaNodePool."""
+    spec: dict[str, Any] = {
+        "replicas": pool.replicas,
+        "roles": [role.value for role in pool.roles],
+        "storage": _storage(pool),
+    }
+    if pool.resources:
+        spec["resources"] = pool.resources.model_dump()
+    return spec
+
+
+def _storage(pool: NodePool) -> dict[str, Any]:
+    storage = pool.storage
+    if storage.type is StorageType.EPHEMERAL:
+        return {"type": storage.type.value}
+    spec = {"type": storage.type.value, "size": storage.size, "deleteClaim": bool(storage.delete_claim)}
+    return spec | ({"class": storage.class_} if storage.class_ else {})
+
+
+def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
+    """Specification of a KafkaTopic; every topic has the same shape."""
+    return {
+        "topicName": topic,
+        "partitions": settings.topic_partitions,
+        "replicas": settings.replicas,
+        "config": {"retention.ms": settings.topic_retention_ms, "segment.bytes": settings.topic_segment_bytes},
+    }
+
+
+def acl_rules(acls: Iterable[Acl]) -> list[dict[str, Any]]:
+    """Return a user's ACLs as a KafkaUser has them."""
+    return [
+        {
+            "type": "allow",
+            "resource": {"type": acl.resource, "name": acl.name, "patternType": "literal"},
+            "operations": list(acl.operations),
+            "host": "*",
+        }
+        for acl in acls
+    ]

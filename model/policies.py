@@ -1,0 +1,396 @@
+"""The mesh's and the network's policies, as manifests built from the access model.
+
+Each function returns manifests ``{apiVersion, kind, metadata: {name, namespace}, spec}``. All of them are closed by
+default: a default-deny in each namespace, and allow rules for what is declared and nothing else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from model import names
+from model.access import (
+    AccessModel,
+    Authentication,
+    Edge,
+    Workload,
+    access_model,
+    brokers_id,
+    operator_id,
+    service_ids,
+)
+from model.settings import Protocol, Service, Settings
+
+Manifest = dict[str, Any]
+
+_NETWORKING = "networking.istio.io/v1"
+_SECURITY = "security.istio.io/v1"
+_NETWORK_POLICY = "networking.k8s.io/v1"
+
+GATEWAY = "ingress"
+"""Name of the Gateway resource."""
+
+
+def policies(settings: Settings) -> tuple[Manifest, ...]:
+    """Return every policy of the system, default-deny first."""
+    model = access_model(settings)
+    return (
+        *peer_authentications(settings),
+        *default_denies(settings),
+        *authorization_policies(settings, model),
+        *network_policies(settings, model),
+        *sidecars(settings, model),
+        *service_entries(settings, model),
+        *destination_rules(settings),
+        *virtual_services(settings),
+        *gateways(settings),
+    )
+
+
+def _manifest(api_version: str, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+
+
+def peer_authentications(settings: Settings) -> Iterator[Manifest]:
+    """Mutual TLS everywhere, except that Strimzi's own mutual TLS guards its ports on the brokers.
+
+    The cluster operator is outside the mesh and must reach those ports.
+    """
+    for namespace in (settings.istio_namespace, settings.kafka_namespace, settings.application_namespace):
+        yield _manifest(_SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+    yield _manifest(
+        _SECURITY,
+        "PeerAuthentication",
+        names.broker_account(settings),
+        settings.kafka_namespace,
+        {
+            "selector": {"matchLabels": names.broker_labels(settings)},
+            "mtls": {"mode": "STRICT"},
+            "portLevelMtls": {str(port): {"mode": "PERMISSIVE"} for port in names.STRIMZI_PORTS.values()},
+        },
+    )
+
+
+def default_denies(settings: Settings) -> Iterator[Manifest]:
+    """Nothing may talk to anything in the namespaces of Kafka and the application, unless a rule allows it."""
+    for namespace in (settings.kafka_namespace, settings.application_namespace):
+        yield _manifest(_SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
+        yield _manifest(
+            _NETWORK_POLICY,
+            "NetworkPolicy",
+            "default-deny",
+            namespace,
+            {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        )
+
+
+def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """One policy per service, one for the brokers and one for the gateway: who may call what, by identity."""
+    for service in settings.services:
+        destination, *_ = service_ids(settings, service.name)
+        rules = _http_rules(model, model.into(destination))
+        if rules:
+            yield _manifest(
+                _SECURITY,
+                "AuthorizationPolicy",
+                service.name,
+                settings.application_namespace,
+                {"selector": {"matchLabels": {"app": service.name}}, "action": "ALLOW", "rules": rules},
+            )
+    yield _manifest(
+        _SECURITY,
+        "AuthorizationPolicy",
+        names.broker_account(settings),
+        settings.kafka_namespace,
+        {
+            "selector": {"matchLabels": names.broker_labels(settings)},
+            "action": "ALLOW",
+            "rules": _broker_rules(model, model.into(brokers_id(settings))),
+        },
+    )
+    yield _manifest(
+        _SECURITY,
+        "AuthorizationPolicy",
+        GATEWAY,
+        settings.istio_namespace,
+        {
+            "selector": {"matchLabels": dict(names.GATEWAY_LABELS)},
+            "action": "ALLOW",
+            "rules": [
+                {"to": [{"operation": {"methods": [entry.method], "paths": [entry.path]}}]}
+                for entry in model.entries
+            ],
+        },
+    )
+
+
+def _http_rules(model: AccessModel, edges: Iterable[Edge]) -> list[dict[str, Any]]:
+    callers: dict[tuple[str | None, str | None, int], list[str]] = defaultdict(list)
+    for edge in edges:
+        callers[(edge.method, edge.path, edge.port)].append(model.workload(edge.source).principal)
+    return [
+        {
+            "from": [{"source": {"principals": principals}}],
+            "to": [{"operation": {"methods": [method], "paths": [path], "ports": [str(port)]}}],
+        }
+        for (method, path, port), principals in callers.items()
+    ]
+
+
+def _broker_rules(model: AccessModel, edges: Iterable[Edge]) -> list[dict[str, Any]]:
+    edges = tuple(edges)
+    clients = [
+        model.workload(edge.source).principal for edge in edges if edge.authentication is Authentication.MESH
+    ]
+    own = sorted({edge.port for edge in edges if edge.authentication is Authentication.STRIMZI})
+    rules: list[dict[str, Any]] = []
+    if clients:
+        rules.append(
+            {
+                "from": [{"source": {"principals": clients}}],
+                "to": [{"operation": {"ports": [str(names.KAFKA_PORT)]}}],
+            }
+        )
+    rules.append({"to": [{"operation": {"ports": [str(port) for port in own]}}]})
+    return rules
+
+
+def sidecars(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """One Sidecar per meshed workload: it knows the hosts it may call, and no other.
+
+    Per workload and not per namespace, because under REGISTRY_ONLY this is what keeps one service's egress from the
+    others; each needs the OTLP service listed (istio/istio#53701).
+    """
+    for workload in _closed_workloads(settings, model):
+        if workload.id == operator_id(settings):
+            continue
+        yield _manifest(
+            _NETWORKING,
+            "Sidecar",
+            workload.service_account,
+            workload.namespace,
+            {
+                "workloadSelector": {"labels": workload.labels},
+                "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+                "egress": [{"hosts": _egress_hosts(settings, model, workload)}],
+            },
+        )
+
+
+def _closed_workloads(settings: Settings, model: AccessModel) -> Iterator[Workload]:
+    closed = (settings.kafka_namespace, settings.application_namespace)
+    return (workload for workload in model.workloads if workload.namespace in closed)
+
+
+def _egress_hosts(settings: Settings, model: AccessModel, workload: Workload) -> list[str]:
+    hosts: dict[str, None] = {}
+    for edge in model.out_of(workload.id):
+        destination = model.workload(edge.destination)
+        hosts.update(dict.fromkeys(f"{destination.namespace}/{host}" for host in destination.hosts))
+    for external in model.external_hosts:
+        if workload.id in external.sources:
+            hosts[f"./{external.host}"] = None
+    for item in model.infrastructure:
+        if item.name == "otlp" or (item.name == "kubernetes" and workload.id in item.sources):
+            hosts.update(dict.fromkeys(f"{item.namespace or 'default'}/{host}" for host in item.hosts))
+    return list(hosts)
+
+
+def service_entries(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """The hosts outside that the mesh knows; a workload's Sidecar says whether it may use them."""
+    ports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for external in model.external_hosts:
+        protocol = "TLS" if external.protocol == Protocol.HTTPS.value else external.protocol
+        ports[external.host].append(
+            {"number": external.port, "name": f"{protocol.lower()}-{external.port}", "protocol": protocol}
+        )
+    for host, entries in ports.items():
+        yield _manifest(
+            _NETWORKING,
+            "ServiceEntry",
+            host.replace(".", "-"),
+            settings.application_namespace,
+            {
+                "hosts": [host],
+                "exportTo": ["."],
+                "location": "MESH_EXTERNAL",
+                "resolution": "DNS",
+                "ports": entries,
+            },
+        )
+
+
+def destination_rules(settings: Settings) -> Iterator[Manifest]:
+    """Mutual TLS towards every service, and a subset per version."""
+    for service in settings.services:
+        yield _manifest(
+            _NETWORKING,
+            "DestinationRule",
+            service.name,
+            settings.application_namespace,
+            {
+                "host": names.service_address(settings, service.name),
+                "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
+                "subsets": [
+                    {"name": version.name, "labels": {"version": version.name}} for version in service.versions
+                ],
+            },
+        )
+
+
+def _weighted(settings: Settings, service: Service) -> list[dict[str, Any]]:
+    return [
+        {
+            "destination": {
+                "host": names.service_address(settings, service.name),
+                "subset": version.name,
+                "port": {"number": names.SERVICE_PORT},
+            },
+            "weight": version.weight,
+        }
+        for version in service.versions
+    ]
+
+
+def virtual_services(settings: Settings) -> Iterator[Manifest]:
+    """How calls are shared out over the versions of every service, inside the mesh and from the gateway."""
+    for service in settings.services:
+        yield _manifest(
+            _NETWORKING,
+            "VirtualService",
+            service.name,
+            settings.application_namespace,
+            {
+                "hosts": [names.service_address(settings, service.name)],
+                "gateways": ["mesh"],
+                "http": [{"route": _weighted(settings, service)}],
+            },
+        )
+    if settings.routes:
+        yield _manifest(
+            _NETWORKING,
+            "VirtualService",
+            GATEWAY,
+            settings.application_namespace,
+            {
+                "hosts": ["*"],
+                "gateways": [f"{settings.istio_namespace}/{GATEWAY}"],
+                "http": [
+                    {
+                        "match": [{"uri": {"exact": route.path}, "method": {"exact": route.method.value}}],
+                        "rewrite": {"uri": route.target},
+                        "route": _weighted(settings, settings.service(route.service)),
+                    }
+                    for route in settings.routes
+                ],
+            },
+        )
+
+
+def gateways(settings: Settings) -> Iterator[Manifest]:
+    """The one way in."""
+    yield _manifest(
+        _NETWORKING,
+        "Gateway",
+        GATEWAY,
+        settings.istio_namespace,
+        {
+            "selector": dict(names.GATEWAY_LABELS),
+            "servers": [
+                {"port": {"number": names.GATEWAY_PORT, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+            ],
+        },
+    )
+
+
+def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """The same edges at layers 3 and 4, and what the mesh itself needs."""
+    for workload in _closed_workloads(settings, model):
+        yield _manifest(
+            _NETWORK_POLICY,
+            "NetworkPolicy",
+            workload.service_account,
+            workload.namespace,
+            {
+                "podSelector": {"matchLabels": workload.labels},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": _ingress(model, workload),
+                "egress": _egress(settings, model, workload),
+            },
+        )
+
+
+def _peer(workload: Workload) -> dict[str, Any]:
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": workload.namespace}},
+        "podSelector": {"matchLabels": workload.labels},
+    }
+
+
+def _ports(ports: Iterable[int], *protocols: str) -> list[dict[str, Any]]:
+    return [{"protocol": protocol, "port": port} for port in ports for protocol in protocols or ("TCP",)]
+
+
+def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+    ports: dict[str, list[int]] = defaultdict(list)
+    for end, port in ends:
+        if port not in ports[end]:
+            ports[end].append(port)
+    peers: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for end, used in ports.items():
+        peers[tuple(sorted(used))].append(end)
+    for used, found in peers.items():
+        yield list(used), [_peer(model.workload(end)) for end in found]
+
+
+def _ingress(model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = [
+        {"from": peers, "ports": _ports(ports)}
+        for ports, peers in _by_ports(model, ((edge.source, edge.port) for edge in model.into(workload.id)))
+    ]
+    if workload.sidecar:
+        rules.append({"ports": _ports([names.TELEMETRY_PORT])})
+    return rules
+
+
+def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = [
+        {"to": peers, "ports": _ports(ports)}
+        for ports, peers in _by_ports(
+            model, ((edge.destination, edge.port) for edge in model.out_of(workload.id))
+        )
+    ]
+    for item in model.infrastructure:
+        if workload.id not in item.sources:
+            continue
+        protocols = ("UDP", "TCP") if item.name == "dns" else ("TCP",)
+        rule: dict[str, Any] = {"ports": _ports(item.ports, *protocols)}
+        if item.namespace:
+            peer: dict[str, Any] = {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": item.namespace}}
+            }
+            if item.labels:
+                peer["podSelector"] = {"matchLabels": item.labels}
+            rule["to"] = [peer]
+        rules.append(rule)
+    outside = sorted({external.port for external in model.external_hosts if workload.id in external.sources})
+    if outside:
+        block: dict[str, Any] = {"cidr": "0.0.0.0/0"}
+        if settings.private_ranges:
+            block["except"] = list(settings.private_ranges)
+        rules.append({"to": [{"ipBlock": block}], "ports": _ports(outside)})
+    return rules
+
+
+def kafka_listener_peers(settings: Settings) -> list[dict[str, Any]]:
+    """Who may open the brokers' listener, in the form that Strimzi's ``networkPolicyPeers`` takes."""
+    model = access_model(settings)
+    clients = [
+        edge.source for edge in model.into(brokers_id(settings)) if edge.authentication is Authentication.MESH
+    ]
+    return [_peer(model.workload(client)) for client in clients]

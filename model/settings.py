@@ -1,0 +1,560 @@
+"""The settings of a stack: one validated object, or one error that lists every fault."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+NAMESPACE = "kafka-on-istio"
+"""The namespace of our keys in Pulumi's configuration."""
+
+
+class SettingsError(Exception):
+    """The configuration is wrong; the message has one line per fault."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
+        super().__init__("\n  ".join([f"the configuration has {count}; nothing was changed:", *self.faults]))
+
+
+class Platform(str, Enum):
+    """What the cluster is."""
+
+    KUBERNETES = "kubernetes"
+    OPENSHIFT = "openshift"
+
+
+class DataPlane(str, Enum):
+    """Whether workloads get an Envoy."""
+
+    SIDECAR = "sidecar"
+    NONE = "none"
+
+
+class FailurePolicy(str, Enum):
+    """What the API server does when a webhook does not answer."""
+
+    FAIL = "Fail"
+    IGNORE = "Ignore"
+
+
+class ServiceType(str, Enum):
+    """How a Service is reached from outside the cluster."""
+
+    LOAD_BALANCER = "LoadBalancer"
+    NODE_PORT = "NodePort"
+    CLUSTER_IP = "ClusterIP"
+
+
+class Role(str, Enum):
+    """What a Kafka node does in KRaft."""
+
+    CONTROLLER = "controller"
+    BROKER = "broker"
+
+
+class StorageType(str, Enum):
+    """Where a Kafka node keeps its data."""
+
+    EPHEMERAL = "ephemeral"
+    PERSISTENT = "persistent-claim"
+
+
+class Method(str, Enum):
+    """HTTP methods that a call may be declared with."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class Protocol(str, Enum):
+    """How a host outside the cluster is spoken to."""
+
+    HTTP = "HTTP"
+    HTTPS = "HTTPS"
+    TCP = "TCP"
+
+
+class Strategy(str, Enum):
+    """How a Deployment replaces its pods."""
+
+    ROLLING_UPDATE = "RollingUpdate"
+    RECREATE = "Recreate"
+
+
+def _matching(pattern: str, longest: int, allowed: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if len(value) > longest or not compiled.fullmatch(value):
+            raise ValueError(f"must be {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _within(lowest: int, highest: int) -> AfterValidator:
+    def check(value: int) -> int:
+        if not lowest <= value <= highest:
+            raise ValueError(f"must be from {lowest} to {highest}")
+        return value
+
+    return AfterValidator(check)
+
+
+_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LABEL_TEXT = "lower-case letters, digits and '-', starting with a letter and not ending with '-'"
+
+Label = Annotated[str, _matching(_LABEL, 63, f"{_LABEL_TEXT}, at most 63 characters (a DNS label)")]
+ClusterName = Annotated[
+    str, _matching(_LABEL, 40, f"{_LABEL_TEXT}, at most 40 characters (Strimzi derives longer names from it)")
+]
+PoolName = Annotated[str, _matching(_LABEL, 20, f"{_LABEL_TEXT}, at most 20 characters")]
+ServiceName = Annotated[
+    str, _matching(_LABEL, 40, f"{_LABEL_TEXT}, at most 40 characters (longer names are derived from it)")
+]
+VersionName = Annotated[
+    str, _matching(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 20, "lower-case letters, digits and '-', at most 20 characters")
+]
+DnsName = Annotated[str, _matching(_DNS_NAME, 253, "a DNS name: lower-case labels joined by '.'")]
+TopicName = Annotated[
+    str, _matching(_DNS_NAME, 249, "lower-case letters, digits, '-' and '.' (a KafkaTopic has the topic's name)")
+]
+GroupName = Annotated[str, _matching(r"[A-Za-z0-9._-]+", 249, "letters, digits, '.', '_' and '-'")]
+Path = Annotated[str, _matching(r"/[A-Za-z0-9/_.~-]*", 2000, "an exact path that starts with '/'")]
+Image = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9][a-z0-9._:/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})",
+        500,
+        "an image reference with a tag or a digest, such as registry/name:1.0.0",
+    ),
+]
+Duration = Annotated[str, _matching(r"([0-9]+(h|m|s))+", 20, "a duration such as 10m, 90s or 1h30m")]
+Cidr = Annotated[
+    str, _matching(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/([12]?[0-9]|3[0-2])", 18, "an address range such as 10.0.0.0/8")
+]
+Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")]
+EnvName = Annotated[
+    str, _matching(r"[A-Z_][A-Z0-9_]*", 200, "capital letters, digits and '_' (an environment variable)")
+]
+KafkaVersion = Annotated[str, _matching(r"[0-9]+\.[0-9]+\.[0-9]+", 20, "a version such as 4.3.1")]
+Port = Annotated[int, _within(1, 65535)]
+Percentage = Annotated[int, _within(0, 100)]
+Count = Annotated[int, _within(1, 100_000)]
+Factor = Annotated[int, _within(0, 32_767)]
+Positive = Annotated[int, _within(1, 2**62)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False)
+
+
+class Timeouts(_Model):
+    """How long to wait for one resource of a kind."""
+
+    chart: Duration
+    kafka: Duration
+    custom_resource: Duration
+    deployment: Duration
+
+
+class Chart(_Model):
+    """Where a Helm chart comes from."""
+
+    chart: Annotated[str, Field(min_length=1)]
+    repository: str = ""
+    version: str = ""
+
+
+class IstioCharts(_Model):
+    """Where Istio's charts come from."""
+
+    repository: str = ""
+    version: str = ""
+    base: Annotated[str, Field(min_length=1)]
+    istiod: Annotated[str, Field(min_length=1)]
+    cni: Annotated[str, Field(min_length=1)]
+    gateway: Annotated[str, Field(min_length=1)]
+
+
+class ChartValues(_Model):
+    """Values laid over ours, by chart."""
+
+    base: dict[str, Any] = {}
+    istiod: dict[str, Any] = {}
+    cni: dict[str, Any] = {}
+    gateway: dict[str, Any] = {}
+    strimzi: dict[str, Any] = {}
+    jaeger: dict[str, Any] = {}
+    prometheus: dict[str, Any] = {}
+    kiali: dict[str, Any] = {}
+
+
+class Storage(_Model):
+    """Where the nodes of a pool keep their data."""
+
+    type: StorageType
+    size: Quantity | None = None
+    class_: Annotated[str | None, Field(alias="class")] = None
+    delete_claim: bool | None = None
+
+
+class Resources(_Model):
+    """Requests and limits of a container."""
+
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+
+
+class NodePool(_Model):
+    """Kafka nodes that are alike."""
+
+    name: PoolName
+    roles: Annotated[list[Role], Field(min_length=1)]
+    replicas: Annotated[int, _within(1, 1000)]
+    storage: Storage
+    resources: Resources | None = None
+
+
+class Route(_Model):
+    """A path that the ingress gateway lets in."""
+
+    path: Path
+    service: ServiceName
+    method: Method
+    target: Path
+
+
+class Host(_Model):
+    """A host outside the cluster, and the environment variable that tells a service its URL."""
+
+    host: DnsName
+    port: Port
+    protocol: Protocol
+    env: EnvName
+
+
+class Version(_Model):
+    """A version of a service, its share of the calls in percent and the hosts outside that it may reach."""
+
+    name: VersionName
+    weight: Percentage = 100
+    hosts: list[Host] = []
+
+
+class Call(_Model):
+    """A call that a service makes."""
+
+    service: ServiceName
+    method: Method
+    path: Path
+
+
+class Service(_Model):
+    """A service of the application: what it calls, what it writes and what it reads."""
+
+    name: ServiceName
+    versions: Annotated[list[Version], Field(min_length=1)]
+    calls: list[Call] = []
+    writes: TopicName | None = None
+    reads: list[TopicName] = []
+    group: GroupName | None = None
+    replicas: Annotated[int, _within(1, 1000)] = 1
+    strategy: Strategy = Strategy.ROLLING_UPDATE
+    program: ServiceName | None = None
+    image: Image | None = None
+    env: dict[EnvName, str] = {}
+
+    @property
+    def user(self) -> str | None:
+        """Name of the service's Kafka user; None when it neither writes nor reads."""
+        roles = [role for role, used in (("reader", self.reads), ("writer", self.writes)) if used]
+        return "-".join([self.name, *roles]) if roles else None
+
+
+class Settings(_Model):
+    """Every setting of a stack. The keys, what they mean and their defaults are in Pulumi.yaml."""
+
+    platform: Platform
+    data_plane: DataPlane
+    wait_for_ready: bool
+    timeouts: Timeouts
+    istio_namespace: Label
+    kafka_namespace: Label
+    application_namespace: Label
+    cluster_domain: DnsName
+    trust_domain: DnsName
+    dns_namespace: Label
+    dns_ports: list[Port]
+    api_server_ports: list[Port]
+    private_ranges: list[Cidr]
+    istio_charts: IstioCharts
+    strimzi_chart: Chart
+    jaeger_chart: Chart
+    prometheus_chart: Chart
+    kiali_chart: Chart
+    chart_values: ChartValues
+    cni: bool
+    webhook_failure_policy: FailurePolicy
+    gateway_service_type: ServiceType
+    gateway_service_account: Label
+    tracing_sampling: Percentage
+    otlp_service: Label
+    jaeger: bool
+    prometheus: bool
+    kiali: bool
+    strimzi_watch_namespaces: list[Label]
+    kafka_cluster: ClusterName
+    kafka_version: KafkaVersion
+    kafka_node_pools: Annotated[list[NodePool], Field(min_length=1)]
+    kafka_config: dict[str, str | int | bool]
+    replication_factor: Factor
+    topic_partitions: Count
+    topic_retention_ms: Positive
+    topic_segment_bytes: Positive
+    password_rotation: Positive
+    user_password_rotation: dict[str, Positive]
+    image: Image
+    resources: Resources
+    routes: list[Route]
+    services: Annotated[list[Service], Field(min_length=1)]
+
+    @property
+    def injected(self) -> bool:
+        """Whether workloads get a sidecar."""
+        return self.data_plane is DataPlane.SIDECAR
+
+    @property
+    def brokers(self) -> int:
+        """How many brokers the cluster has."""
+        return _brokers(self.kafka_node_pools)
+
+    @property
+    def replicas(self) -> int:
+        """Copies of every partition."""
+        return self.replication_factor or min(3, self.brokers)
+
+    @property
+    def min_insync_replicas(self) -> int:
+        """Copies that must have a record before it counts as written: one may be away if there are three."""
+        return max(1, self.replicas - 1)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic, in the order in which they are declared."""
+        return tuple(dict.fromkeys(service.writes for service in self.services if service.writes))
+
+    def service(self, name: str) -> Service:
+        """Return the service of that name; raises StopIteration when there is none."""
+        return next(service for service in self.services if service.name == name)
+
+
+def _brokers(pools: Iterable[NodePool]) -> int:
+    return sum(pool.replicas for pool in pools if Role.BROKER in pool.roles)
+
+
+def load(values: Mapping[str, str]) -> Settings:
+    """Validate the stack's configuration.
+
+    ``values`` maps keys without their namespace to what Pulumi hands a program: text, JSON for arrays and objects.
+    Raises SettingsError with every fault found.
+    """
+    fields = {str(field.alias or to_camel(name)): name for name, field in Settings.model_fields.items()}
+    faults = [
+        f"{NAMESPACE}:{key} = {_shown(value)}: unknown key; allowed are {', '.join(sorted(fields))}"
+        for key, value in sorted(values.items())
+        if key not in fields
+    ]
+    parsed: dict[str, Any] = {}
+    partial = Settings.model_construct()
+    validator = Settings.__pydantic_validator__
+    for key, name in fields.items():
+        if key not in values:
+            faults.append(f"{NAMESPACE}:{key} is not set; Pulumi.yaml has its default")
+            continue
+        try:
+            value = _decoded(name, values[key])
+            validator.validate_assignment(partial, name, value)
+            parsed[key] = value
+        except json.JSONDecodeError as error:
+            faults.append(f"{NAMESPACE}:{key} = {_shown(values[key])}: must be JSON ({error})")
+        except ValidationError as error:
+            faults += [_fault(key, item["loc"][1:], item) for item in error.errors()]
+    valid = SimpleNamespace(**{fields[key]: getattr(partial, fields[key]) for key in parsed})
+    for needs, check in _CHECKS:
+        if all(hasattr(valid, need) for need in needs):
+            faults += [f"{NAMESPACE}:{fault}" for fault in check(valid)]
+    if faults:
+        raise SettingsError(faults)
+    return Settings.model_validate(parsed)
+
+
+def _decoded(name: str, value: str) -> Any:
+    kind = Settings.model_fields[name].annotation
+    plain = isinstance(kind, type) and issubclass(kind, str | int)
+    return value if plain else json.loads(value)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return repr(text) if len(text) <= 80 else repr(text[:77] + "...")
+
+
+def _fault(key: str, location: Iterable[str | int], error: Any) -> str:
+    path = key + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    if error["type"] == "extra_forbidden":
+        return f"{NAMESPACE}:{path} = {_shown(error['input'])}: unknown key"
+    if error["type"] == "missing":
+        return f"{NAMESPACE}:{path} is missing"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = message[0].lower() + message[1:]
+    return f"{NAMESPACE}:{path} = {_shown(error['input'])}: {message}"
+
+
+def _namespaces(settings: Any) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for key in ("istio_namespace", "kafka_namespace", "application_namespace"):
+        name = getattr(settings, key)
+        if name in owners:
+            yield f"{to_camel(key)} = {name!r}: must differ from {owners[name]}; each has policies of its own"
+        owners.setdefault(name, to_camel(key))
+
+
+def _platform(settings: Any) -> Iterator[str]:
+    if settings.platform is Platform.OPENSHIFT and not settings.cni:
+        yield "cni = 'false': must be true on platform openshift, where pods may not change their own network"
+
+
+def _node_pools(settings: Any) -> Iterator[str]:
+    pools = settings.kafka_node_pools
+    yield from _duplicates("kafkaNodePools", "name", [pool.name for pool in pools])
+    for role in Role:
+        if not any(role in pool.roles for pool in pools):
+            yield f"kafkaNodePools: no pool has the role {role.value!r}; a cluster needs controllers and brokers"
+    for index, pool in enumerate(pools):
+        storage, path = pool.storage, f"kafkaNodePools[{index}].storage"
+        if storage.type is StorageType.PERSISTENT and storage.size is None:
+            yield f"{path}.size is missing; type persistent-claim needs one, such as 10Gi"
+        if storage.type is StorageType.EPHEMERAL:
+            for name, value in (("size", storage.size), ("class", storage.class_), ("deleteClaim", storage.delete_claim)):
+                if value is not None:
+                    yield f"{path}.{name} = {value!r}: only type persistent-claim has it; remove it"
+
+
+def _replication(settings: Any) -> Iterator[str]:
+    brokers = _brokers(settings.kafka_node_pools)
+    if settings.replication_factor > brokers > 0:
+        yield (
+            f"replicationFactor = {settings.replication_factor}: must not be above the number of brokers, {brokers} "
+            "(0 follows it)"
+        )
+
+
+def _services(settings: Any) -> Iterator[str]:
+    services: list[Service] = settings.services
+    names = {service.name for service in services}
+    yield from _duplicates("services", "name", [service.name for service in services])
+    written = {service.writes for service in services if service.writes}
+    for index, service in enumerate(services):
+        path = f"services[{index}]"
+        yield from _duplicates(f"{path}.versions", "name", [version.name for version in service.versions])
+        weights = sum(version.weight for version in service.versions)
+        if weights != 100:
+            yield (
+                f"{path}.versions: the weights of {service.name!r} are "
+                f"{' + '.join(str(version.weight) for version in service.versions)} = {weights}: must add up to 100"
+            )
+        for position, call in enumerate(service.calls):
+            if call.service not in names:
+                yield (
+                    f"{path}.calls[{position}].service = {call.service!r}: no such service; "
+                    f"declared are {', '.join(sorted(names))}"
+                )
+        yield from _duplicates(
+            f"{path}.calls", "call", [f"{call.method.value} {call.service}{call.path}" for call in service.calls]
+        )
+        for position, topic in enumerate(service.reads):
+            if topic not in written:
+                yield (
+                    f"{path}.reads[{position}] = {topic!r}: no service writes this topic; "
+                    f"written are {', '.join(sorted(written)) or 'none'}"
+                )
+        yield from _duplicates(f"{path}.reads", "topic", service.reads)
+        if service.reads and not service.group:
+            yield f"{path}.group is missing; {service.name!r} reads topics and needs a consumer group"
+        if service.group and not service.reads:
+            yield f"{path}.group = {service.group!r}: {service.name!r} reads no topic; remove it"
+        for position, version in enumerate(service.versions):
+            yield from _duplicates(
+                f"{path}.versions[{position}].hosts", "env", [host.env for host in version.hosts]
+            )
+    cycle = _cycle(services)
+    if cycle:
+        yield f"services: the calls {' -> '.join(cycle)} are a cycle; a call must never come back to its caller"
+
+
+def _cycle(services: Iterable[Service]) -> list[str]:
+    calls = {service.name: sorted({call.service for call in service.calls}) for service in services}
+    done: set[str] = set()
+
+    def visit(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        for called in calls.get(name, []):
+            found = visit(called, [*trail, name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in calls if (found := visit(name, []))), [])
+
+
+def _routes(settings: Any) -> Iterator[str]:
+    names = {service.name for service in settings.services}
+    yield from _duplicates("routes", "path", [route.path for route in settings.routes])
+    for index, route in enumerate(settings.routes):
+        if route.service not in names:
+            yield (
+                f"routes[{index}].service = {route.service!r}: no such service; "
+                f"declared are {', '.join(sorted(names))}"
+            )
+
+
+def _rotations(settings: Any) -> Iterator[str]:
+    users = sorted(service.user for service in settings.services if service.user)
+    for name, number in settings.user_password_rotation.items():
+        if name not in users:
+            yield f"userPasswordRotation.{name} = {number}: no such Kafka user; there are {', '.join(users)}"
+
+
+def _duplicates(path: str, what: str, values: Iterable[str]) -> Iterator[str]:
+    for value, count in Counter(values).items():
+        if count > 1:
+            yield f"{path}: the {what} {value!r} appears {count} times; each may appear once"
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], Iterator[str]]], ...] = (
+    (("istio_namespace", "kafka_namespace", "application_namespace"), _namespaces),
+    (("platform", "cni"), _platform),
+    (("kafka_node_pools",), _node_pools),
+    (("kafka_node_pools", "replication_factor"), _replication),
+    (("services",), _services),
+    (("services", "routes"), _routes),
+    (("services", "user_password_rotation"), _rotations),
+)

@@ -1,0 +1,115 @@
+"""Specifications of the application's own Kubernetes objects."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from model import names
+from model.access import transactional_id
+from model.settings import Platform, Protocol, Service, Settings, Version
+
+_USER = 10001
+_SCHEMES = {Protocol.HTTP: ("http", 80), Protocol.HTTPS: ("https", 443), Protocol.TCP: ("tcp", None)}
+
+
+def environment(settings: Settings, service: Service, version: Version) -> dict[str, str]:
+    """Return a version's environment without its Kafka credentials: all follows from the declaration."""
+    env = {
+        "SERVICE_NAME": service.name,
+        "SERVICE_VERSION": version.name,
+        "PORT": str(names.SERVICE_PORT),
+        "OTEL_SERVICE_NAME": service.name,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": names.otlp_endpoint(settings),
+    }
+    if service.calls:
+        env["UPSTREAM_URL"] = ",".join(
+            f"http://{call.service}:{names.SERVICE_PORT}{call.path}" for call in service.calls
+        )
+    for host in version.hosts:
+        scheme, standard = _SCHEMES[host.protocol]
+        port = "" if host.port == standard else f":{host.port}"
+        env[host.env] = f"{scheme}://{host.host}{port}"
+    if service.writes:
+        env["KAFKA_TOPIC"] = service.writes
+    if service.reads:
+        env["KAFKA_TOPICS"] = ",".join(service.reads)
+        env["KAFKA_GROUP_ID"] = str(service.group)
+    if service.reads and service.writes:
+        env["KAFKA_TRANSACTIONAL_ID"] = transactional_id(service)
+    return env | service.env
+
+
+def kafka_environment(user: Any, bootstrap: Any, secret: Any, key: str) -> list[dict[str, Any]]:
+    """Return the environment that logs a container in to Kafka. The arguments may be Pulumi outputs."""
+    return [
+        {"name": "KAFKA_BOOTSTRAP_SERVER", "value": bootstrap},
+        {"name": "KAFKA_USER_NAME", "value": user},
+        {"name": "KAFKA_PASSWORD", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}},
+    ]
+
+
+def deployment_spec(
+    settings: Settings, service: Service, version: Version, kafka: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Specification of a version's Deployment; ``kafka`` is its kafka_environment, or empty."""
+    labels = names.labels(service, version)
+    security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if settings.platform is not Platform.OPENSHIFT:
+        # OpenShift gives each namespace a range of user ids and refuses any other.
+        security |= {"runAsUser": _USER, "runAsGroup": _USER}
+    return {
+        "replicas": service.replicas,
+        "selector": {"matchLabels": labels},
+        "strategy": {"type": service.strategy.value},
+        "template": {
+            "metadata": {
+                "labels": labels,
+                "annotations": {
+                    "prometheus.io/scrape": "true",
+                    "prometheus.io/port": str(names.SERVICE_PORT),
+                    "prometheus.io/path": "/metrics",
+                },
+            },
+            "spec": {
+                "serviceAccountName": names.workload(service, version),
+                "automountServiceAccountToken": False,
+                "securityContext": security,
+                "terminationGracePeriodSeconds": 30,
+                "containers": [
+                    {
+                        "name": service.name,
+                        "image": service.image or settings.image,
+                        "args": [service.program or service.name],
+                        "env": [*_pairs(environment(settings, service, version)), *kafka],
+                        "ports": [{"name": "http", "containerPort": names.SERVICE_PORT, "protocol": "TCP"}],
+                        "startupProbe": _probe("/health", periodSeconds=1, failureThreshold=60),
+                        "livenessProbe": _probe("/health", periodSeconds=10, failureThreshold=3),
+                        "readinessProbe": _probe("/ready", periodSeconds=5, failureThreshold=3),
+                        "resources": settings.resources.model_dump(),
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "readOnlyRootFilesystem": True,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                    }
+                ],
+                "volumes": [{"name": "tmp", "emptyDir": {}}],
+            },
+        },
+    }
+
+
+def _pairs(env: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in env.items()]
+
+
+def _probe(path: str, **rest: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": "http"}, "timeoutSeconds": 3, **rest}
+
+
+def service_spec(service: Service) -> dict[str, Any]:
+    """Specification of a service's Service, in front of all its versions."""
+    return {
+        "selector": {"app": service.name},
+        "ports": [{"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
+    }
