@@ -117,7 +117,9 @@ def _alphabets(settings: Properties) -> dict[str, str]:
 
 
 def _faults(inputs: Properties) -> list[str]:
-    faults = [f"{key} is no input (inputs: {', '.join(sorted(_KNOWN))})" for key in inputs if key not in _KNOWN]
+    faults = [
+        f"{key} is no input (inputs: {', '.join(sorted(_KNOWN))})" for key in inputs if key not in _KNOWN
+    ]
     settings = _settings(inputs)
     for key in ("length", *_MINIMUMS):
         value = settings.get(key)
@@ -141,7 +143,9 @@ def _faults(inputs: Properties) -> list[str]:
 
 def _draw(settings: Properties) -> str:
     alphabets = _alphabets(settings)
-    drawn = [secrets.choice(characters) for key, characters in alphabets.items() for _ in range(settings[key])]
+    drawn = [
+        secrets.choice(characters) for key, characters in alphabets.items() for _ in range(settings[key])
+    ]
     everything = "".join(alphabets.values())
     drawn += [secrets.choice(everything) for _ in range(settings["length"] - len(drawn))]
     secrets.SystemRandom().shuffle(drawn)

@@ -20,7 +20,7 @@ _CONDITION: Final = re.compile(r"condition=([\w./-]+)(?:=(\w+))?", re.IGNORECASE
 _JSONPATH: Final = re.compile(r"jsonpath=\{?\.?([\w\-.\[\]]+)\}?(?:=(.+))?")
 
 
-class NeverReady(Exception):
+class NeverReadyError(Exception):
     """The object will not become ready by waiting; the message says why."""
 
 
@@ -53,7 +53,10 @@ def has_await(inputs: Properties) -> bool:
     """Tell whether creating or updating an object waits for anything."""
     if annotation(inputs, SKIP_AWAIT) == "true":
         return False
-    return annotation(inputs, WAIT_FOR) is not None or (group_of(inputs["apiVersion"]), inputs["kind"]) in _CHECKS
+    return (
+        annotation(inputs, WAIT_FOR) is not None
+        or (group_of(inputs["apiVersion"]), inputs["kind"]) in _CHECKS
+    )
 
 
 def check_wait_for(inputs: Properties) -> None:
@@ -65,7 +68,8 @@ def check_wait_for(inputs: Properties) -> None:
         if not _CONDITION.fullmatch(expression) and not _JSONPATH.fullmatch(expression):
             raise ProviderError(
                 f"{inputs.get('kind')}: annotation {WAIT_FOR} is {expression!r}; allowed are"
-                " condition=NAME, condition=NAME=STATUS, jsonpath={.path.to.field}, jsonpath={.path.to.field}=VALUE"
+                " condition=NAME, condition=NAME=STATUS, jsonpath={.path.to.field},"
+                " jsonpath={.path.to.field}=VALUE"
                 " (keys and [index] only) and a JSON list of these"
             )
 
@@ -86,7 +90,7 @@ def pending(inputs: Properties, live: Properties) -> str | None:
 
     A Service's endpoints are ``pending_endpoints``' matter.
 
-    :raises NeverReady: if waiting is in vain.
+    :raises NeverReadyError: if waiting is in vain.
     """
     expressions = _expressions(inputs)
     if expressions:
@@ -143,7 +147,9 @@ def _said(condition: Properties) -> str:
 
 
 def _observed(live: Properties) -> bool:
-    return (live.get("status") or {}).get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
+    generation: int = live["metadata"].get("generation", 0)
+    observed: int = (live.get("status") or {}).get("observedGeneration", 0)
+    return observed >= generation
 
 
 def _deployment(live: Properties) -> str | None:
@@ -151,7 +157,7 @@ def _deployment(live: Properties) -> str | None:
         return "waits for the Deployment controller"
     progressing = _condition(live, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        raise NeverReady(f"the rollout made no progress{_said(progressing)}")
+        raise NeverReadyError(f"the rollout made no progress{_said(progressing)}")
     return _rollout(live, "updatedReplicas", "availableReplicas")
 
 
@@ -185,7 +191,7 @@ def _daemon_set(live: Properties) -> str | None:
 def _pod(live: Properties) -> str | None:
     phase = (live.get("status") or {}).get("phase")
     if phase == "Failed":
-        raise NeverReady("; ".join(pod_faults([live])) or "the Pod failed")
+        raise NeverReadyError("; ".join(pod_faults([live])) or "the Pod failed")
     ready = _condition(live, "Ready")
     if phase == "Succeeded" or ready.get("status") == "True":
         return None
@@ -195,7 +201,7 @@ def _pod(live: Properties) -> str | None:
 def _job(live: Properties) -> str | None:
     failed = _condition(live, "Failed")
     if failed.get("status") == "True":
-        raise NeverReady(f"the Job failed{_said(failed)}")
+        raise NeverReadyError(f"the Job failed{_said(failed)}")
     if _condition(live, "Complete").get("status") == "True" or live["spec"].get("suspend"):
         return None
     return "waits for the Job to complete"
@@ -204,9 +210,13 @@ def _job(live: Properties) -> str | None:
 def _definition(live: Properties) -> str | None:
     refused = _condition(live, "NamesAccepted")
     if refused.get("status") == "False":
-        raise NeverReady(f"its names are taken{_said(refused)}")
+        raise NeverReadyError(f"its names are taken{_said(refused)}")
     established = _condition(live, "Established")
-    return None if established.get("status") == "True" else f"waits for condition Established{_said(established)}"
+    return (
+        None
+        if established.get("status") == "True"
+        else f"waits for condition Established{_said(established)}"
+    )
 
 
 def _service(live: Properties) -> str | None:
@@ -229,16 +239,22 @@ _CHECKS: Final[dict[tuple[str, str], Callable[[Properties], str | None]]] = {
 
 def needs_endpoints(inputs: Properties, live: Properties) -> bool:
     """Tell whether a Service is ready only once a pod answers for it; headless ones never ask for one."""
-    if (inputs["apiVersion"], inputs["kind"]) != ("v1", "Service") or annotation(inputs, WAIT_FOR) is not None:
+    if (inputs["apiVersion"], inputs["kind"]) != ("v1", "Service") or annotation(
+        inputs, WAIT_FOR
+    ) is not None:
         return False
     spec = live["spec"]
-    return bool(spec.get("selector")) and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
+    return (
+        bool(spec.get("selector")) and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
+    )
 
 
 def pending_endpoints(slices: Sequence[Properties]) -> str | None:
     """Return what keeps a Service with these EndpointSlices from being ready."""
     ready = any(
-        (endpoint.get("conditions") or {}).get("ready", True) for item in slices for endpoint in item.get("endpoints") or ()
+        (endpoint.get("conditions") or {}).get("ready", True)
+        for item in slices
+        for endpoint in item.get("endpoints") or ()
     )
     return None if ready else "waits for a pod behind the Service to be ready"
 
@@ -251,7 +267,10 @@ def pod_faults(pods: Sequence[Properties]) -> list[str]:
         scheduled = _condition(pod, "PodScheduled")
         if scheduled.get("status") == "False":
             found[f"a pod cannot be scheduled: {scheduled.get('message') or scheduled.get('reason')}"] = None
-        for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        for container in [
+            *(status.get("initContainerStatuses") or ()),
+            *(status.get("containerStatuses") or ()),
+        ]:
             for state in (container.get("state") or {}).values():
                 reason = state.get("reason")
                 if reason and reason not in ("ContainerCreating", "PodInitializing", "Completed"):

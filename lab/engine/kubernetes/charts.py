@@ -16,38 +16,51 @@ from lab.engine.values import Asset, Properties, has_unknown, secret, walk
 
 CHART: Final = "kubernetes:helm.sh/v4:Chart"
 
-_KNOWN: Final = frozenset({
-    "chart",
-    "name",
-    "namespace",
-    "repositoryOpts",
-    "resourcePrefix",
-    "skipAwait",
-    "skipCrds",
-    "valueYamlFiles",
-    "values",
-    "version",
-})
+_KNOWN: Final = frozenset(
+    {
+        "chart",
+        "name",
+        "namespace",
+        "repositoryOpts",
+        "resourcePrefix",
+        "skipAwait",
+        "skipCrds",
+        "valueYamlFiles",
+        "values",
+        "version",
+    }
+)
 _REPOSITORY_OPTIONS: Final = frozenset({"repo", "username", "password"})
 _HOOK: Final = "helm.sh/hook"
 
 _WAVES: Final[tuple[frozenset[str], ...]] = (
-    frozenset({"Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "RuntimeClass", "IngressClass"}),
-    frozenset({
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ConfigMap",
-        "LimitRange",
-        "NetworkPolicy",
-        "PersistentVolume",
-        "PersistentVolumeClaim",
-        "PodDisruptionBudget",
-        "ResourceQuota",
-        "Role",
-        "RoleBinding",
-        "Secret",
-        "ServiceAccount",
-    }),
+    frozenset(
+        {
+            "Namespace",
+            "CustomResourceDefinition",
+            "PriorityClass",
+            "StorageClass",
+            "RuntimeClass",
+            "IngressClass",
+        }
+    ),
+    frozenset(
+        {
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "ConfigMap",
+            "LimitRange",
+            "NetworkPolicy",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "PodDisruptionBudget",
+            "ResourceQuota",
+            "Role",
+            "RoleBinding",
+            "Secret",
+            "ServiceAccount",
+        }
+    ),
 )
 _WEBHOOK_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "apiregistration.k8s.io"})
 
@@ -56,8 +69,8 @@ _WEBHOOK_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "apiregistra
 class Source:
     """A chart and how it is to be rendered.
 
-    ``path`` is where it is on disk (None: it is fetched); ``release`` is the release's name, ``prefix`` what the
-    names of its resources start with.
+    ``path`` is where it is on disk (None: it is fetched), ``release`` the release's name, ``prefix`` what
+    the names of its resources start with.
     """
 
     chart: str
@@ -113,7 +126,8 @@ def obstacle(chart: Source, inputs: Properties, *, offline: bool) -> str | None:
         return f"{chart} is not on disk, and an offline run fetches nothing"
     if not chart.repository.get("repo") and "://" not in chart.chart:
         raise ProviderError(
-            f"{chart}: no such file or folder; give a path that exists, an oci:// reference, or repositoryOpts.repo"
+            f"{chart}: no such file or folder; give a path that exists, an oci:// reference,"
+            " or repositoryOpts.repo"
         )
     return None
 
@@ -137,11 +151,15 @@ def construct(
     try:
         values = _values(chart, inputs, directory)
         if chart.path is not None:
-            texts = _render(chart.path, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds"))
+            texts = _render(
+                chart.path, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds")
+            )
         else:
             with tempfile.TemporaryDirectory() as folder:
                 fetched = _fetch(chart, Path(folder))
-                texts = _render(fetched, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds"))
+                texts = _render(
+                    fetched, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds")
+                )
     except HelmError as error:
         raise ProviderError(f"{chart}: {str(error).strip()}") from None
     things = parse(str(chart), texts)
@@ -168,7 +186,8 @@ def _values(chart: Source, inputs: Properties, directory: Path) -> Properties:
     values = inputs.get("values") or {}
     if any(isinstance(item, Asset) for item in walk(values)):
         raise ProviderError(f"{chart}: assets within values are not supported; read the file in the program")
-    return _merge(merged, values)
+    result: Properties = _merge(merged, values)
+    return result
 
 
 def _merge(below: Any, above: Any) -> Any:
@@ -195,7 +214,13 @@ def _fetch(chart: Source, folder: Path) -> Path:
 
 
 def _render(
-    path: Path, chart: Source, values: Properties, namespace: str, capabilities: Capabilities | None, *, crds: bool
+    path: Path,
+    chart: Source,
+    values: Properties,
+    namespace: str,
+    capabilities: Capabilities | None,
+    *,
+    crds: bool,
 ) -> list[str]:
     """Return the texts of a chart's manifests, CRDs first."""
     import helm_python  # noqa: PLC0415
@@ -206,7 +231,7 @@ def _render(
         options |= {"kube_version": capabilities.version, "api_versions": capabilities.api_versions}
     with helm_python.Chart.load(path) as loaded:
         definitions = [item["data"] for item in loaded.crds] if crds else []
-        # Chart.render has no parameter for the cluster's version and kinds; the library's own call takes them.
+        # Chart.render has no parameter for the cluster's version and kinds; the call below it takes them.
         rendered: dict[str, str] = json.loads(
             _native.call_string("helm_render", loaded._raw(), json.dumps(values), json.dumps(options))
         )
@@ -261,8 +286,8 @@ def waves(
 ) -> list[list[Child]]:
     """Return a chart's objects as children in Helm's order of installing, which this groups.
 
-    The groups: what others live in or are defined by; accounts, settings and rights; services, workloads and all
-    else of Kubernetes' own; custom resources; webhooks. Children are named ``prefix:namespace/name``, as
+    The groups: what others live in or are defined by; accounts, settings and rights; services, workloads and
+    all else of Kubernetes' own; custom resources; webhooks. Children are named ``prefix:namespace/name``, as
     pulumi-kubernetes does since 4.0.
     """
     cluster_kinds = {

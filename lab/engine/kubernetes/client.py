@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER: Final = "pulumi-kubernetes-lab"
 PATIENCE: Final = 30.0
-"""Seconds for which an overloaded or restarting server, or a webhook that does not answer yet, is asked again."""
+"""Seconds for which an overloaded server, or one whose webhook does not answer yet, is asked again."""
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _TRANSIENT: Final = re.compile(
-    r"connection refused|no endpoints available|connection reset|leader changed|request timed out|deadline exceeded"
-    r"|no route to host|EOF|TLS handshake|i/o timeout|no such host|certificate signed by unknown authority",
+    r"connection refused|no endpoints available|connection reset|leader changed|request timed out"
+    r"|deadline exceeded|no route to host|EOF|TLS handshake|i/o timeout|no such host|certificate signed by unknown authority",
 )
-_IMMUTABLE: Final = re.compile(r"immutable|may not change once set|updates to .* are forbidden|may not change fields")
+_IMMUTABLE: Final = re.compile(
+    r"immutable|may not change once set|updates to .* are forbidden|may not change fields"
+)
 _SAFE: Final = re.compile(r'unknown field "[\w.\[\]-]+"|\.[\w.\[\]-]+: field not declared in schema')
 
 
 class ApiError(ProviderError):
     """The server refused.
 
-    ``status`` is the HTTP status, ``reason`` Kubernetes' own word for it, ``text`` the server's message (never to
-    be shown for a Secret: it can hold values).
+    ``status`` is the HTTP status, ``reason`` Kubernetes' own word for it, ``text`` the server's message
+    (never to be shown for a Secret: it can hold values).
     """
 
     def __init__(self, subject: str, status: int, body: Mapping[str, Any], *, confidential: bool) -> None:
@@ -60,7 +62,9 @@ class ApiError(ProviderError):
     @property
     def no_kind(self) -> bool:
         """Whether the server does not serve the kind."""
-        return self.status == 404 and self.text.startswith(("the server could not find", "404 page not found"))
+        return self.status == 404 and self.text.startswith(
+            ("the server could not find", "404 page not found")
+        )
 
     @property
     def conflicts(self) -> list[str]:
@@ -156,7 +160,14 @@ class Client:
             chosen = loaded.get(self._settings.get("context") or None)
         except ConfigError as error:
             raise ProviderError(f"kubeconfig {self.source}: {error}") from None
-        except (yaml.YAMLError, msgspec.ValidationError, KeyError, TypeError, AttributeError, OSError) as error:
+        except (
+            yaml.YAMLError,
+            msgspec.ValidationError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OSError,
+        ) as error:
             detail = type(error).__name__ if isinstance(error, yaml.YAMLError) else error
             raise ProviderError(f"kubeconfig {self.source} cannot be used: {detail}") from None
         if chosen is None:
@@ -181,7 +192,7 @@ class Client:
         while True:
             try:
                 return await self._ask(method, path, subject, content, headers, confidential=confidential)
-            except (ApiError, _Unreachable) as error:
+            except (ApiError, _UnreachableError) as error:
                 lasting = not error.transient if isinstance(error, ApiError) else not self._reached
                 in_dry_run = "dryRun=All" in path and isinstance(error, ApiError) and error.webhook
                 if lasting or in_dry_run or time.monotonic() + delay > deadline:
@@ -205,9 +216,9 @@ class Client:
             response = await self._connection().request(method, path, content=content, headers=headers)
         except httpx2.TransportError as error:
             server = self.config().cluster.server
-            raise _Unreachable(
-                f"cannot reach the cluster at {server} (kubeconfig {self.source}): {str(error) or type(error).__name__};"
-                " is it running, and is this the right kubeconfig?"
+            raise _UnreachableError(
+                f"cannot reach the cluster at {server} (kubeconfig {self.source}):"
+                f" {str(error) or type(error).__name__}; is it running, and is this the right kubeconfig?"
             ) from None
         self._reached = True
         if response.is_success:
@@ -240,7 +251,9 @@ class Client:
     async def kind(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served, or None if it is not (yet)."""
         known = self._kinds.get(api_version)
-        if known is None or (known.done() and (known.cancelled() or known.exception() or kind not in known.result())):
+        if known is None or (
+            known.done() and (known.cancelled() or known.exception() or kind not in known.result())
+        ):
             known = self._kinds[api_version] = asyncio.create_task(self._discover(api_version))
         return (await asyncio.shield(known)).get(kind)
 
@@ -259,7 +272,7 @@ class Client:
         }
 
     async def capabilities(self) -> Capabilities:
-        """Return the server's version and what it serves: ``v1``, ``apps/v1``, ``apps/v1/Deployment`` and so on."""
+        """Return the server's version and what it serves: ``apps/v1``, ``apps/v1/Deployment`` and so on."""
         version, *lists = await asyncio.gather(
             self._request("GET", "/version", "the server's version"),
             *(
@@ -292,7 +305,13 @@ class Client:
     # --- objects ---
 
     async def apply(
-        self, location: Location, thing: Properties, subject: str, *, dry_run: bool = False, force: bool = False
+        self,
+        location: Location,
+        thing: Properties,
+        subject: str,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
     ) -> Properties:
         """Apply an object on the server's side and return it.
 
@@ -316,8 +335,8 @@ class Client:
         except ApiError as error:
             if error.conflicts:
                 raise ProviderError(
-                    f"{subject}: another manager owns {', '.join(error.conflicts)}; take the fields out of the program,"
-                    ' or annotate the object with pulumi.com/patchForce: "true" to take them over'
+                    f"{subject}: another manager owns {', '.join(error.conflicts)}; take the fields out of"
+                    ' the program, or annotate the object with pulumi.com/patchForce: "true" to take them over'
                 ) from None
             if error.immutable:
                 raise ImmutableFieldError(str(error)) from None
@@ -374,7 +393,7 @@ class Location(NamedTuple):
     namespace: str
 
 
-class _Unreachable(ProviderError):
+class _UnreachableError(ProviderError):
     """No answer at all."""
 
 

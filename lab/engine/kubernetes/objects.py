@@ -20,38 +20,40 @@ WAIT_FOR: Final = "pulumi.com/waitFor"
 TIMEOUT_SECONDS: Final = "pulumi.com/timeoutSeconds"
 PATCH_FORCE: Final = "pulumi.com/patchForce"
 
-_CLUSTER_SCOPED: Final = frozenset({
-    ("", "ComponentStatus"),
-    ("", "Namespace"),
-    ("", "Node"),
-    ("", "PersistentVolume"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("certificates.k8s.io", "CertificateSigningRequest"),
-    ("certificates.k8s.io", "ClusterTrustBundle"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-    ("networking.k8s.io", "IPAddress"),
-    ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "ServiceCIDR"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("resource.k8s.io", "DeviceClass"),
-    ("resource.k8s.io", "ResourceSlice"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "CSINode"),
-    ("storage.k8s.io", "StorageClass"),
-    ("storage.k8s.io", "VolumeAttachment"),
-    ("storage.k8s.io", "VolumeAttributesClass"),
-})
+_CLUSTER_SCOPED: Final = frozenset(
+    {
+        ("", "ComponentStatus"),
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "IPAddress"),
+        ("networking.k8s.io", "IngressClass"),
+        ("networking.k8s.io", "ServiceCIDR"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("resource.k8s.io", "DeviceClass"),
+        ("resource.k8s.io", "ResourceSlice"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("storage.k8s.io", "CSIDriver"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+        ("storage.k8s.io", "VolumeAttributesClass"),
+    }
+)
 
 _IMMUTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("", "ConfigMap"): ("data", "binaryData", "immutable"),
@@ -84,8 +86,8 @@ _IMMUTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("scheduling.k8s.io", "PriorityClass"): ("value", "preemptionPolicy"),
     ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"),
 }
-"""Fields whose change replaces the object. Source: the tables of pulumi-kubernetes (``provider/diff.go``), without
-what Kubernetes has come to change in place since; what is missing here the server's dry run finds out."""
+"""Fields whose change replaces the object. Source: the tables of pulumi-kubernetes (``provider/diff.go``),
+without what Kubernetes has come to change in place since; what is missing here the server's dry run finds out."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ def identify(token: str, inputs: Properties) -> tuple[str, str]:
     return api_version, actual
 
 
-def complete(urn: str, token: str, name: str, inputs: Properties, old: Properties | None, namespace: str) -> Properties:
+def complete(
+    urn: str, token: str, name: str, inputs: Properties, old: Properties | None, namespace: str
+) -> Properties:
     """Fill in apiVersion, kind, the namespace and a generated name; one generated before is kept.
 
     :param name: the resource's name, which a generated name starts with.
@@ -171,9 +175,15 @@ def complete(urn: str, token: str, name: str, inputs: Properties, old: Propertie
     if not isinstance(metadata, dict):
         return {**inputs, "apiVersion": api_version, "kind": kind}
     if metadata.get("generateName"):
-        raise ProviderError(f"{kind} {name}: metadata.generateName is not supported; leave it out: {AUTONAMING}")
+        raise ProviderError(
+            f"{kind} {name}: metadata.generateName is not supported; leave it out: {AUTONAMING}"
+        )
     metadata = dict(metadata)
-    if metadata.get("namespace") is None and is_builtin(group_of(api_version)) and is_namespaced(api_version, kind):
+    if (
+        metadata.get("namespace") is None
+        and is_builtin(group_of(api_version))
+        and is_namespaced(api_version, kind)
+    ):
         metadata["namespace"] = namespace
     if metadata.get("name") is None:
         before = (old or {}).get("metadata") or {}
@@ -197,12 +207,16 @@ def rename(urn: str, name: str, old: Properties, inputs: Properties) -> Properti
 
 
 def generated_name(name: str, seed: str) -> str:
-    """Return the name with eight hexadecimal digits that depend on the seed alone; no longer than a DNS label."""
+    """Return the name with eight hexadecimal digits that depend on the seed; no longer than a DNS label."""
     return f"{name[:54]}-{hashlib.sha256(seed.encode()).hexdigest()[:8]}"
 
 
 def _with_generated_name(metadata: Properties, name: str) -> Properties:
-    return {**metadata, "name": name, "annotations": {**(metadata.get("annotations") or {}), AUTONAMED: "true"}}
+    return {
+        **metadata,
+        "name": name,
+        "annotations": {**(metadata.get("annotations") or {}), AUTONAMED: "true"},
+    }
 
 
 def annotation(thing: Properties | None, key: str) -> str | None:
@@ -339,7 +353,11 @@ _QUANTITY: Final = re.compile(r"([+-]?\d+(?:\.\d+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|P
 _SUFFIXES: Final = {
     "m": Decimal("0.001"),
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("", "k", "M", "G", "T", "P", "E"))},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate(("", "K", "M", "G", "T", "P", "E")) if power},
+    **{
+        f"{suffix}i": Decimal(1024) ** power
+        for power, suffix in enumerate(("", "K", "M", "G", "T", "P", "E"))
+        if power
+    },
 }
 
 
@@ -350,5 +368,7 @@ def _same(wanted: Any, live: Any) -> bool:
     if isinstance(live, str) and isinstance(wanted, str | int | float) and not isinstance(wanted, bool):
         left, right = _QUANTITY.fullmatch(str(wanted)), _QUANTITY.fullmatch(live)
         if left and right and (left[2] or right[2] or not isinstance(wanted, str)):
-            return Decimal(left[1]) * _SUFFIXES[left[2] or ""] == Decimal(right[1]) * _SUFFIXES[right[2] or ""]
+            return (
+                Decimal(left[1]) * _SUFFIXES[left[2] or ""] == Decimal(right[1]) * _SUFFIXES[right[2] or ""]
+            )
     return False

@@ -24,8 +24,8 @@ class KubernetesProvider:
     def __init__(self, settings: Properties, directory: Path, offline: bool) -> None:
         """Take the settings; nothing is contacted before it is needed, and offline nothing at all.
 
-        :param settings: ``kubeconfig`` (path or contents), ``context`` and ``namespace``; those absent or empty
-            come from ``KUBECONFIG`` or ``~/.kube/config``.
+        :param settings: ``kubeconfig`` (path or contents), ``context`` and ``namespace``; those absent or
+            empty come from ``KUBECONFIG`` or ``~/.kube/config``.
         :param directory: the program's, which paths of charts are relative to.
         :raises ProviderError: if a setting is not supported.
         """
@@ -43,7 +43,9 @@ class KubernetesProvider:
 
     async def check(self, context: Context, old_inputs: Properties | None, inputs: Properties) -> Properties:
         """Fill in apiVersion, kind, namespace and a generated name."""
-        namespace = self._given.get("namespace") or ("default" if self._offline else self._client.default_namespace())
+        namespace = self._given.get("namespace") or (
+            "default" if self._offline else self._client.default_namespace()
+        )
         checked = objects.complete(context.urn, context.type, context.name, inputs, old_inputs, namespace)
         awaiting.check_wait_for(checked)
         return checked
@@ -59,7 +61,7 @@ class KubernetesProvider:
         return objects.diff(old_inputs, inputs)
 
     async def create(self, context: Context, inputs: Properties) -> tuple[str, Properties]:
-        """Apply the object and wait until it is ready; in a preview apply it in a dry run, where that can be."""
+        """Apply the object and wait until it is ready; in a preview in a dry run, where that can be."""
         if context.preview:
             return objects.reference(inputs).id, await self._foresee(inputs, new=True)
         location, live = await self._apply(context, inputs)
@@ -115,8 +117,9 @@ class KubernetesProvider:
         left = await awaiting.until(ask, timeout, context.status)
         if left is not None:
             raise ProviderError(
-                f"{subject} is still there {timeout:g} s after its deletion: {left}. Start the controller that takes"
-                f" the finalizers off, or take them off yourself (kubectl edit {target.kind.lower()} {target.name}"
+                f"{subject} is still there {timeout:g} s after its deletion: {left}. Start the controller that"
+                " takes the finalizers off, or take them off yourself"
+                f" (kubectl edit {target.kind.lower()} {target.name}"
                 f"{f' -n {target.namespace}' if target.namespace else ''}), then run again"
             )
 
@@ -132,10 +135,14 @@ class KubernetesProvider:
         if opaque is not None:
             return Construction(opaque=opaque)
         capabilities = None if self._offline else await self._client.capabilities()
-        namespace = inputs.get("namespace") or self._given.get("namespace") or (
-            "default" if self._offline else self._client.default_namespace()
+        namespace = (
+            inputs.get("namespace")
+            or self._given.get("namespace")
+            or ("default" if self._offline else self._client.default_namespace())
         )
-        return await asyncio.to_thread(charts.construct, source, inputs, namespace, self._directory, capabilities)
+        return await asyncio.to_thread(
+            charts.construct, source, inputs, namespace, self._directory, capabilities
+        )
 
     def secret_outputs(self, type_token: str) -> frozenset[str]:
         """A Secret's values."""
@@ -173,15 +180,15 @@ class KubernetesProvider:
                 except ApiError as error:
                     if error.no_namespace:
                         raise ProviderError(
-                            f"{target}: namespace {target.namespace} does not exist; create it in the program and"
-                            " refer to it, or add it to depends_on"
+                            f"{target}: namespace {target.namespace} does not exist; create it in the program"
+                            " and refer to it, or add it to depends_on"
                         ) from None
                     if not error.no_kind or time.monotonic() > patience:
                         raise
             elif time.monotonic() > patience:
                 raise ProviderError(
-                    f"{target}: the cluster does not serve kind {target.kind} of {target.api_version}; install its"
-                    " CustomResourceDefinition, and add it to depends_on if the program does so"
+                    f"{target}: the cluster does not serve kind {target.kind} of {target.api_version};"
+                    " install its CustomResourceDefinition, and add it to depends_on if the program does so"
                 )
             context.status(f"waits for kind {target.kind} of {target.api_version} to be served")
             await asyncio.sleep(delay)
@@ -235,8 +242,10 @@ class KubernetesProvider:
         timeout = context.timeout or (float(own) if own and own.isdigit() else awaiting.DEFAULT_TIMEOUT)
         try:
             waiting = await awaiting.until(ask, timeout, context.status)
-        except awaiting.NeverReady as error:
-            raise ProviderError(f"{target} cannot become ready: {error}{await self._pods(location, current)}") from None
+        except awaiting.NeverReadyError as error:
+            raise ProviderError(
+                f"{target} cannot become ready: {error}{await self._pods(location, current)}"
+            ) from None
         if waiting is not None:
             raise ProviderError(
                 f"{target} is not ready after {timeout:g} s: {waiting}{await self._pods(location, current)}"
