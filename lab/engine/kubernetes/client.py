@@ -24,8 +24,9 @@ PATIENCE: Final = 30.0
 """Seconds for which an overloaded server, or one whose webhook does not answer yet, is asked again."""
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _TRANSIENT: Final = re.compile(
-    r"connection refused|no endpoints available|connection reset|leader changed|request timed out"
-    r"|deadline exceeded|no route to host|EOF|TLS handshake|i/o timeout|no such host|certificate signed by unknown authority",
+    r"connection refused|connection reset|no route to host|no such host|i/o timeout|EOF|TLS handshake"
+    r"|no endpoints available|leader changed|request timed out|deadline exceeded"
+    r"|certificate signed by unknown authority"
 )
 _IMMUTABLE: Final = re.compile(
     r"immutable|may not change once set|updates to .* are forbidden|may not change fields"
@@ -335,8 +336,9 @@ class Client:
         except ApiError as error:
             if error.conflicts:
                 raise ProviderError(
-                    f"{subject}: another manager owns {', '.join(error.conflicts)}; take the fields out of"
-                    ' the program, or annotate the object with pulumi.com/patchForce: "true" to take them over'
+                    f"{subject}: another manager owns {', '.join(error.conflicts)}; take the fields"
+                    " out of the program, or annotate the object with"
+                    ' pulumi.com/patchForce: "true" to take them over'
                 ) from None
             if error.immutable:
                 raise ImmutableFieldError(str(error)) from None

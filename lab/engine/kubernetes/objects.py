@@ -87,7 +87,7 @@ _IMMUTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"),
 }
 """Fields whose change replaces the object. Source: the tables of pulumi-kubernetes (``provider/diff.go``),
-without what Kubernetes has come to change in place since; what is missing here the server's dry run finds out."""
+without what Kubernetes has come to change in place since; what is missing the server's dry run finds out."""
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ class KubernetesProvider:
         left = await awaiting.until(ask, timeout, context.status)
         if left is not None:
             raise ProviderError(
-                f"{subject} is still there {timeout:g} s after its deletion: {left}. Start the controller that"
-                " takes the finalizers off, or take them off yourself"
+                f"{subject} is still there {timeout:g} s after its deletion: {left}. Start the controller"
+                " that takes the finalizers off, or take them off yourself"
                 f" (kubectl edit {target.kind.lower()} {target.name}"
                 f"{f' -n {target.namespace}' if target.namespace else ''}), then run again"
             )
