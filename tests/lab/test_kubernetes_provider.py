@@ -17,6 +17,7 @@ pytestmark = pytest.mark.lab
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 NAMESPACE = "kubernetes:core/v1:Namespace"
+NODE = "kubernetes:core/v1:Node"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 a type, not a password
 SERVICE = "kubernetes:core/v1:Service"
 WIDGET = "kubernetes:example.com/v1:Widget"
@@ -283,6 +284,51 @@ def test_a_condition_is_waited_for_and_failure_is_told(cluster: Any, namespace: 
         make(cluster, WIDGET, waiting, timeout=0.5)
     report('{"type":"Ready","status":"True"}', 1)
     assert make(cluster, WIDGET, waiting, timeout=5).outputs["status"]["observedGeneration"] == 1
+
+
+def test_a_rollout_and_a_service_are_waited_for_until_pods_are_ready(cluster: Any, namespace: str) -> None:
+    labels = {"app": "web"}
+    node = make(cluster, NODE, {"metadata": {"name": namespace}})
+    container = {"name": "main", "image": "web:1"}
+    pod = {"metadata": {"labels": labels}, "spec": {"nodeName": namespace, "containers": [container]}}
+    metadata = {"namespace": namespace, "name": "web"}
+    spec = {"selector": {"matchLabels": labels}, "template": pod}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    service = {"metadata": metadata, "spec": {"selector": labels, "ports": [{"port": 80}]}}
+    shown: list[str] = []
+
+    async def roll_out(provider: KubernetesProvider) -> list[dict[str, Any]]:
+        async def one(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
+            about = context(token, "web", timeout=30, status=shown.append)
+            return (await provider.create(about, await provider.check(about, None, inputs)))[1]
+
+        def become_ready() -> None:
+            pods = cluster.kubectl("get", "pods", "-n", namespace, "-o", "name").split()
+            ready = '{"type":"Ready","status":"True"}'
+            status = f'{{"status":{{"phase":"Running","podIP":"10.9.9.9","conditions":[{ready}]}}}}'
+            arguments = (
+                "patch",
+                *pods,
+                "-n",
+                namespace,
+                "--subresource=status",
+                "--type=merge",
+                "-p",
+                status,
+            )
+            cluster.kubectl(*arguments)
+
+        both = asyncio.gather(one("kubernetes:apps/v1:Deployment", deployment), one(SERVICE, service))
+        await asyncio.sleep(2)
+        assert not both.done()
+        await asyncio.to_thread(become_ready)
+        return await both
+
+    rolled_out, _ = run(cluster, roll_out)
+    assert rolled_out["status"]["availableReplicas"] == 1
+    assert "waits for pods: 0 of 1 updated and ready" in shown
+    assert "waits for a pod behind the Service to be ready" in shown
+    delete(cluster, NODE, node)
 
 
 @pytest.mark.usefixtures("widgets")
