@@ -60,6 +60,11 @@ def read(cluster: Any, token: str, made: Live, identifier: str | None = "") -> L
     )
 
 
+def update(cluster: Any, token: str, made: Live, inputs: dict[str, Any], **options: Any) -> dict[str, Any]:
+    about = context(token, "thing", **options)
+    return run(cluster, lambda provider: provider.update(about, made.id, made.outputs, inputs))
+
+
 def delete(cluster: Any, token: str, made: Live, **options: Any) -> None:
     run(cluster, lambda provider: provider.delete(context(token, "thing", **options), made.id, made.outputs))
 
@@ -116,10 +121,7 @@ def widget(namespace: str, annotations: dict[str, str] | None = None, **spec: An
 def test_a_field_taken_out_of_the_program_goes_from_the_object(cluster: Any, namespace: str) -> None:
     made = make(cluster, CONFIG_MAP, config_map(namespace, metadata={"labels": {"keep": "1", "drop": "1"}}))
     changed = {**made.inputs, "metadata": {**made.inputs["metadata"], "labels": {"keep": "2"}}}
-    outputs = run(
-        cluster,
-        lambda provider: provider.update(context(CONFIG_MAP, "thing"), made.id, made.outputs, changed),
-    )
+    outputs = update(cluster, CONFIG_MAP, made, changed)
     assert outputs["metadata"]["labels"] == {"keep": "2"}
     assert outputs["metadata"]["uid"] == made.outputs["metadata"]["uid"]
     assert "managedFields" not in outputs["metadata"]
@@ -128,7 +130,9 @@ def test_a_field_taken_out_of_the_program_goes_from_the_object(cluster: Any, nam
     delete(cluster, CONFIG_MAP, made)
 
 
-def test_a_change_by_hand_shows_and_an_addition_does_not(cluster: Any, namespace: str) -> None:
+def test_a_change_by_hand_shows_and_is_repaired_and_an_addition_does_not(
+    cluster: Any, namespace: str
+) -> None:
     made = make(cluster, CONFIG_MAP, config_map(namespace))
     patch = '{"data":{"a":"changed"},"metadata":{"labels":{"added":"1"}}}'
     cluster.kubectl("patch", "configmap", "settings", "-n", namespace, "--type=merge", "-p", patch)
@@ -136,6 +140,16 @@ def test_a_change_by_hand_shows_and_an_addition_does_not(cluster: Any, namespace
     assert live is not None
     assert live.inputs == {**made.inputs, "data": {"a": "changed"}}
     assert live.outputs["metadata"]["labels"] == {"added": "1"}
+    repaired = update(cluster, CONFIG_MAP, made, made.inputs)
+    assert repaired["data"] == {"a": "1"}
+
+
+def test_what_a_controller_owns_is_not_taken_from_it(cluster: Any, namespace: str) -> None:
+    made = make(cluster, CONFIG_MAP, config_map(namespace))
+    patch = ("patch", "configmap", "settings", "-n", namespace, "--type=merge", "-p", '{"data":{"a":"2"}}')
+    cluster.kubectl(*patch, "--field-manager=some-controller")
+    with pytest.raises(ProviderError, match=r"another manager owns \.data\.a .*some-controller"):
+        update(cluster, CONFIG_MAP, made, made.inputs)
 
 
 def test_a_conflict_names_field_manager_and_fix_and_can_be_forced(cluster: Any, namespace: str) -> None:
@@ -197,15 +211,7 @@ def test_a_missing_namespace_is_named_with_the_fix(cluster: Any) -> None:
 def test_a_preview_finds_out_that_a_field_cannot_change(cluster: Any, namespace: str, widgets: Live) -> None:
     made = make(cluster, WIDGET, widget(namespace, size=1))
     with pytest.raises(ImmutableFieldError, match="size is immutable"):
-        run(
-            cluster,
-            lambda provider: provider.update(
-                context(WIDGET, "thing", preview=True),
-                made.id,
-                made.outputs,
-                {**made.inputs, "spec": {"size": 2}},
-            ),
-        )
+        update(cluster, WIDGET, made, {**made.inputs, "spec": {"size": 2}}, preview=True)
     assert widgets.outputs["spec"]["group"] == "example.com"
 
 
@@ -297,7 +303,7 @@ def test_a_rollout_and_a_service_are_waited_for_until_pods_are_ready(cluster: An
     service = {"metadata": metadata, "spec": {"selector": labels, "ports": [{"port": 80}]}}
     shown: list[str] = []
 
-    async def roll_out(provider: KubernetesProvider) -> list[dict[str, Any]]:
+    async def roll_out(provider: KubernetesProvider) -> tuple[dict[str, Any], dict[str, Any]]:
         async def one(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
             about = context(token, "web", timeout=30, status=shown.append)
             return (await provider.create(about, await provider.check(about, None, inputs)))[1]
@@ -322,7 +328,8 @@ def test_a_rollout_and_a_service_are_waited_for_until_pods_are_ready(cluster: An
         await asyncio.sleep(2)
         assert not both.done()
         await asyncio.to_thread(become_ready)
-        return await both
+        first, second = await both
+        return first, second
 
     rolled_out, _ = run(cluster, roll_out)
     assert rolled_out["status"]["availableReplicas"] == 1

@@ -70,8 +70,16 @@ class ApiError(ProviderError):
     @property
     def conflicts(self) -> list[str]:
         """The fields that another manager owns, each with that manager's name."""
-        found = [cause for cause in self.causes if cause.get("reason") == "FieldManagerConflict"]
-        return [f"{cause.get('field', '')} ({cause.get('message', '')})" for cause in found]
+        return [f"{cause.get('field', '')} ({cause.get('message', '')})" for cause in self._conflicts]
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether all those fields were changed with kubectl, and none by a controller."""
+        return all('conflict with "kubectl' in str(cause.get("message")) for cause in self._conflicts)
+
+    @property
+    def _conflicts(self) -> list[Mapping[str, Any]]:
+        return [cause for cause in self.causes if cause.get("reason") == "FieldManagerConflict"]
 
     @property
     def immutable(self) -> bool:
@@ -313,9 +321,12 @@ class Client:
         *,
         dry_run: bool = False,
         force: bool = False,
+        repair: bool = False,
     ) -> Properties:
         """Apply an object on the server's side and return it.
 
+        :param force: take over fields that another manager owns.
+        :param repair: do so where they were changed by hand, as is right for an object of the program's.
         :raises ImmutableFieldError: if a field cannot be changed in place.
         :raises ProviderError: if another manager owns a field, or the server refuses.
         """
@@ -334,6 +345,8 @@ class Client:
                 confidential=thing["kind"] == "Secret",
             )
         except ApiError as error:
+            if error.conflicts and repair and error.by_hand:
+                return await self.apply(location, thing, subject, dry_run=dry_run, force=True)
             if error.conflicts:
                 raise ProviderError(
                     f"{subject}: another manager owns {', '.join(error.conflicts)}; take the fields"

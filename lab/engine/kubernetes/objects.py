@@ -165,6 +165,8 @@ def complete(
 ) -> Properties:
     """Fill in apiVersion, kind, the namespace and a generated name; one generated before is kept.
 
+    A status is left out: it is the server's to write.
+
     :param name: the resource's name, which a generated name starts with.
     :param namespace: where objects go that name none.
     :raises ProviderError: if the inputs are refused.
@@ -189,7 +191,8 @@ def complete(
         before = (old or {}).get("metadata") or {}
         kept = before.get("name") if is_autonamed(old) else None
         metadata = _with_generated_name(metadata, kept or generated_name(name, urn))
-    return {**inputs, "apiVersion": api_version, "kind": kind, "metadata": metadata}
+    given = {key: value for key, value in inputs.items() if key != "status"}
+    return {**given, "apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
 AUTONAMING: Final = "an object without metadata.name gets a name of its own"
@@ -264,7 +267,6 @@ def to_apply(inputs: Properties) -> Properties:
     The server keeps ``stringData`` as ``data`` and knows no owner for it, so that a key taken out would stay.
     """
     sent: Properties = _without_nulls(inputs)
-    sent.pop("status", None)
     if sent["kind"] == "Secret" and sent["apiVersion"] == "v1" and sent.get("stringData"):
         plain = sent.pop("stringData")
         encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}

@@ -64,7 +64,7 @@ class KubernetesProvider:
         """Apply the object and wait until it is ready; in a preview in a dry run, where that can be."""
         if context.preview:
             return objects.reference(inputs).id, await self._foresee(inputs, new=True)
-        location, live = await self._apply(context, inputs)
+        location, live = await self._apply(context, inputs, new=True)
         live = await self._await_ready(context, location, inputs, live)
         return objects.reference(live).id, objects.to_outputs(live, inputs)
 
@@ -74,7 +74,7 @@ class KubernetesProvider:
         """Apply the object and wait until it is ready; in a preview apply it in a dry run."""
         if context.preview:
             return await self._foresee(inputs, new=False)
-        location, live = await self._apply(context, inputs)
+        location, live = await self._apply(context, inputs, new=False)
         return objects.to_outputs(await self._await_ready(context, location, inputs, live), inputs)
 
     async def read(
@@ -165,7 +165,7 @@ class KubernetesProvider:
         namespace, _, name = identifier.rpartition("/")
         return Reference(api_version, kind, namespace, name)
 
-    async def _apply(self, context: Context, inputs: Properties) -> tuple[Location, Properties]:
+    async def _apply(self, context: Context, inputs: Properties, *, new: bool) -> tuple[Location, Properties]:
         self._online(context)
         target = objects.reference(inputs)
         force = objects.annotation(inputs, objects.PATCH_FORCE) == "true"
@@ -176,7 +176,7 @@ class KubernetesProvider:
             location = await self._client.locate(target)
             if location is not None:
                 try:
-                    return location, await self._client.apply(location, sent, str(target), force=force)
+                    live = await self._client.apply(location, sent, str(target), force=force, repair=not new)
                 except ApiError as error:
                     if error.no_namespace:
                         raise ProviderError(
@@ -185,6 +185,8 @@ class KubernetesProvider:
                         ) from None
                     if not error.no_kind or time.monotonic() > patience:
                         raise
+                else:
+                    return location, live
             elif time.monotonic() > patience:
                 raise ProviderError(
                     f"{target}: the cluster does not serve kind {target.kind} of {target.api_version};"
@@ -205,7 +207,7 @@ class KubernetesProvider:
         force = objects.annotation(inputs, objects.PATCH_FORCE) == "true"
         try:
             answer = await self._client.apply(
-                location, objects.to_apply(inputs), str(target), dry_run=True, force=force
+                location, objects.to_apply(inputs), str(target), dry_run=True, force=force, repair=not new
             )
         except ApiError as error:
             if error.no_namespace or error.no_kind or error.webhook:
