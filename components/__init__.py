@@ -1,0 +1,1 @@
+"""The system's building blocks, one Pulumi component per noun."""

@@ -1,0 +1,43 @@
+"""A Helm chart and where it comes from."""
+
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+from pulumi_kubernetes.helm.v4 import Chart
+
+
+class ChartSource(TypedDict):
+    """A Helm chart and the values to render it with."""
+
+    chart: pulumi.Input[str]
+    """Name in the repository, OCI reference or local path."""
+    repository: NotRequired[pulumi.Input[str]]
+    """URL of the chart repository; left out for OCI references and local paths."""
+    version: NotRequired[pulumi.Input[str]]
+    """Version or range of versions; left out for local paths."""
+    values: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Values laid over the chart's own."""
+
+
+def install(
+    name: str,
+    source: ChartSource,
+    *,
+    release: str,
+    namespace: str,
+    wait: bool,
+    opts: pulumi.ResourceOptions,
+) -> Chart:
+    """Install a chart as release ``release``; without ``wait`` nothing waits for its objects to be ready."""
+    repository, version = source.get("repository"), source.get("version")
+    return Chart(
+        name,
+        chart=source["chart"],
+        name=release,
+        namespace=namespace,
+        repository_opts={"repo": repository} if repository else None,
+        version=version or None,
+        values=source.get("values", {}),
+        skip_await=not wait,
+        opts=opts,
+    )

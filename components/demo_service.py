@@ -1,0 +1,88 @@
+"""A service of the demo application, in all its versions."""
+
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.core.v1 import Service, ServiceAccount
+
+from components.manifest import await_annotations, timeouts
+
+
+class DemoServiceVersionArgs(TypedDict):
+    """A version of a service."""
+
+    name: str
+    """Name of the version's Deployment and service account."""
+    labels: pulumi.Input[dict[str, str]]
+    """Labels of the version, ``app`` and ``version``."""
+    deployment: pulumi.Input[dict[str, Any]]
+    """Specification of the Deployment."""
+
+
+class DemoServiceArgs(TypedDict):
+    """What a DemoService needs."""
+
+    namespace: pulumi.Input[str]
+    """Namespace of the application."""
+    service_name: str
+    """Name of the service."""
+    service: pulumi.Input[dict[str, Any]]
+    """Specification of the Service."""
+    versions: list[DemoServiceVersionArgs]
+    """The service's versions."""
+    wait: bool
+    """Whether to wait until the pods are ready."""
+    timeout: str
+    """How long to wait for a Deployment, as a Go duration."""
+
+
+class DemoService(pulumi.ComponentResource):
+    """One Service, and per version a Deployment that runs under an account of its own."""
+
+    service_name: pulumi.Output[str]
+    """Name of the service."""
+
+    def __init__(self, name: str, args: DemoServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kafka-on-istio:index:DemoService", name, dict(args), opts)
+        annotations = await_annotations(args["wait"])
+        for version in args["versions"]:
+            account = ServiceAccount(
+                f"{name}-{version['name']}-account",
+                metadata={
+                    "name": version["name"],
+                    "namespace": args["namespace"],
+                    "labels": version["labels"],
+                },
+                automount_service_account_token=False,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            deployment: Any = version["deployment"]
+            Deployment(
+                f"{name}-{version['name']}",
+                metadata={
+                    "name": version["name"],
+                    "namespace": args["namespace"],
+                    "labels": version["labels"],
+                    "annotations": annotations,
+                },
+                spec=deployment,
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[account], custom_timeouts=timeouts(args["timeout"])
+                ),
+            )
+        # No Deployment depends on it: it counts as ready only once it has endpoints, which are the Deployments' pods.
+        service: Any = args["service"]
+        Service(
+            f"{name}-service",
+            metadata={
+                "name": args["service_name"],
+                "namespace": args["namespace"],
+                "labels": {"app": args["service_name"]},
+                "annotations": annotations,
+            },
+            spec=service,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.service_name = pulumi.Output.from_input(args["service_name"])
+        self.register_outputs({"serviceName": self.service_name})

@@ -1,0 +1,106 @@
+"""A Kafka user with its password and what it may do."""
+
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Secret
+from pulumi_random import RandomPassword
+
+from components.kafka_credentials import PASSWORD_KEY, KafkaCredentials
+from components.manifest import custom_resource, timeouts
+
+
+class KafkaUserArgs(TypedDict):
+    """What a KafkaUser needs."""
+
+    namespace: pulumi.Input[str]
+    """Namespace of the cluster; Strimzi looks for the password's Secret nowhere else."""
+    cluster_name: pulumi.Input[str]
+    """Name of the cluster."""
+    user_name: pulumi.Input[str]
+    """Name of the user."""
+    acls: pulumi.Input[list[dict[str, Any]]]
+    """What the user may do, as ``spec.authorization.acls`` of a KafkaUser."""
+    bootstrap_address: pulumi.Input[str]
+    """Host and port that clients start from."""
+    rotation: pulumi.Input[str]
+    """Any text; another one is another password."""
+    wait: bool
+    """Whether to wait until the user can log in."""
+    timeout: str
+    """How long to wait for it, as a Go duration."""
+
+
+class KafkaUser(pulumi.ComponentResource):
+    """A SCRAM-SHA-512 user whose password is made here, so that clients can be given it before Strimzi has run."""
+
+    user_name: pulumi.Output[str]
+    """Name of the user."""
+    secret_name: pulumi.Output[str]
+    """Name of the Secret with the password, in the cluster's namespace."""
+    bootstrap_address: pulumi.Output[str]
+    """Host and port that clients start from."""
+
+    def __init__(self, name: str, args: KafkaUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kafka-on-istio:index:KafkaUser", name, dict(args), opts)
+        # 32 is the least that FIPS mode takes, and Strimzi writes the password into a JAAS string unescaped.
+        self._password = RandomPassword(
+            f"{name}-password",
+            length=32,
+            special=False,
+            keepers={"rotation": args["rotation"]},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        secret = Secret(
+            f"{name}-secret",
+            metadata={"namespace": args["namespace"]},
+            immutable=True,
+            string_data={PASSWORD_KEY: self._password.result},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.secret_name = secret.metadata.name.apply(str)
+        self._user = custom_resource(
+            f"{name}-user",
+            {
+                "apiVersion": "kafka.strimzi.io/v1",
+                "kind": "KafkaUser",
+                "metadata": {
+                    "name": args["user_name"],
+                    "namespace": args["namespace"],
+                    "labels": {"strimzi.io/cluster": args["cluster_name"]},
+                },
+                "spec": {
+                    "authentication": {
+                        "type": "scram-sha-512",
+                        "password": {
+                            "valueFrom": {"secretKeyRef": {"name": self.secret_name, "key": PASSWORD_KEY}}
+                        },
+                    },
+                    "authorization": {"type": "simple", "acls": args["acls"]},
+                },
+            },
+            wait=args["wait"],
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args["timeout"])),
+        )
+        self.user_name = pulumi.Output.from_input(args["user_name"])
+        self.bootstrap_address = pulumi.Output.from_input(args["bootstrap_address"])
+        self.register_outputs(
+            {
+                "userName": self.user_name,
+                "secretName": self.secret_name,
+                "bootstrapAddress": self.bootstrap_address,
+            }
+        )
+
+    def credentials(self, name: str, namespace: pulumi.Input[str]) -> KafkaCredentials:
+        """Return what a client in ``namespace`` needs to log in as this user, once the user can."""
+        return KafkaCredentials(
+            name,
+            {
+                "namespace": namespace,
+                "user_name": self.user_name,
+                "password": self._password.result,
+                "bootstrap_address": self.bootstrap_address,
+            },
+            opts=pulumi.ResourceOptions(depends_on=[self._user]),
+        )

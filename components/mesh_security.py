@@ -1,0 +1,39 @@
+"""Everything that says who may talk to whom in the mesh and below it."""
+
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
+
+from components.manifest import custom_resource
+
+
+class MeshSecurityArgs(TypedDict):
+    """What MeshSecurity needs."""
+
+    policies: list[dict[str, Any]]
+    """Manifests ``{apiVersion, kind, metadata: {name, namespace}, spec}`` of Istio resources and NetworkPolicies."""
+
+
+class MeshSecurity(pulumi.ComponentResource):
+    """The mesh's policies and routes: closed by default, open where declared."""
+
+    policies: pulumi.Output[list[str]]
+    """What was made, each as ``kind/namespace/name``."""
+
+    def __init__(
+        self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kafka-on-istio:index:MeshSecurity", name, dict(args), opts)
+        made = []
+        for manifest in args["policies"]:
+            kind, metadata = manifest["kind"], manifest["metadata"]
+            child = f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}"
+            options = pulumi.ResourceOptions(parent=self)
+            if kind == "NetworkPolicy":
+                NetworkPolicy(child, metadata=metadata, spec=manifest["spec"], opts=options)
+            else:
+                custom_resource(child, manifest, opts=options)
+            made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
+        self.policies = pulumi.Output.from_input(made)
+        self.register_outputs({"policies": self.policies})

@@ -1,0 +1,107 @@
+"""Traces, metrics and the picture of the mesh."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from components.chart import ChartSource, install
+from components.manifest import custom_resource, timeouts
+
+
+class ObservabilityArgs(TypedDict):
+    """What Observability needs."""
+
+    namespace: str
+    """Namespace of the control plane, where the tools go."""
+    tracing_provider: pulumi.Input[str]
+    """Name of the tracing provider in the mesh configuration."""
+    sampling: pulumi.Input[int]
+    """Percentage of requests that are traced."""
+    otlp_endpoint: pulumi.Input[str]
+    """URL that takes traces by OTLP over gRPC."""
+    jaeger: NotRequired[ChartSource]
+    """Jaeger's chart; left out, it is not installed."""
+    jaeger_name: str
+    """Release name of Jaeger."""
+    jaeger_url: pulumi.Input[str]
+    """URL of Jaeger inside the cluster."""
+    prometheus: NotRequired[ChartSource]
+    """Prometheus' chart; left out, it is not installed."""
+    prometheus_url: pulumi.Input[str]
+    """URL of Prometheus inside the cluster."""
+    kiali: NotRequired[ChartSource]
+    """Kiali's chart; left out, it is not installed."""
+    kiali_url: pulumi.Input[str]
+    """URL of Kiali inside the cluster."""
+    wait: bool
+    """Whether to wait until the tools are ready."""
+    timeout: str
+    """How long to wait for an object of a chart, as a Go duration."""
+
+
+class Observability(pulumi.ComponentResource):
+    """Jaeger, Prometheus and Kiali, each if asked for, and the mesh's telemetry wired to them."""
+
+    otlp_endpoint: pulumi.Output[str]
+    """URL that takes traces by OTLP over gRPC."""
+    jaeger_url: pulumi.Output[str]
+    """URL of Jaeger inside the cluster."""
+    prometheus_url: pulumi.Output[str]
+    """URL of Prometheus inside the cluster."""
+    kiali_url: pulumi.Output[str]
+    """URL of Kiali inside the cluster."""
+
+    def __init__(
+        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kafka-on-istio:index:Observability", name, dict(args), opts)
+
+        def chart(suffix: str, source: ChartSource, release: str, *needs: pulumi.Resource) -> pulumi.Resource:
+            return install(
+                f"{name}-{suffix}",
+                source,
+                release=release,
+                namespace=args["namespace"],
+                wait=args["wait"],
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=list(needs), custom_timeouts=timeouts(args["timeout"])
+                ),
+            )
+
+        sources = []
+        if "jaeger" in args:
+            sources.append(chart("jaeger", args["jaeger"], args["jaeger_name"]))
+        if "prometheus" in args:
+            sources.append(chart("prometheus", args["prometheus"], "prometheus"))
+        if "kiali" in args:
+            chart("kiali", args["kiali"], "kiali", *sources)
+        custom_resource(
+            f"{name}-telemetry",
+            {
+                "apiVersion": "telemetry.istio.io/v1",
+                "kind": "Telemetry",
+                "metadata": {"name": "mesh", "namespace": args["namespace"]},
+                "spec": {
+                    "tracing": [
+                        {
+                            "providers": [{"name": args["tracing_provider"]}],
+                            "randomSamplingPercentage": args["sampling"],
+                        }
+                    ]
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+        self.otlp_endpoint = pulumi.Output.from_input(args["otlp_endpoint"])
+        self.jaeger_url = pulumi.Output.from_input(args["jaeger_url"])
+        self.prometheus_url = pulumi.Output.from_input(args["prometheus_url"])
+        self.kiali_url = pulumi.Output.from_input(args["kiali_url"])
+        self.register_outputs(
+            {
+                "otlpEndpoint": self.otlp_endpoint,
+                "jaegerUrl": self.jaeger_url,
+                "prometheusUrl": self.prometheus_url,
+                "kialiUrl": self.kiali_url,
+            }
+        )

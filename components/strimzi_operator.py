@@ -1,0 +1,43 @@
+"""Strimzi's cluster operator."""
+
+from typing import TypedDict
+
+import pulumi
+
+from components.chart import ChartSource, install
+from components.manifest import timeouts
+
+
+class StrimziOperatorArgs(TypedDict):
+    """What a StrimziOperator needs."""
+
+    namespace: str
+    """Namespace of the operator, which must exist."""
+    chart: ChartSource
+    """The operator's chart, with the namespaces to watch among its values."""
+    wait: bool
+    """Whether to wait until the operator is ready."""
+    timeout: str
+    """How long to wait for an object of the chart, as a Go duration."""
+
+
+class StrimziOperator(pulumi.ComponentResource):
+    """Strimzi's CRDs and its cluster operator."""
+
+    namespace: pulumi.Output[str]
+    """Namespace of the operator."""
+
+    def __init__(
+        self, name: str, args: StrimziOperatorArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kafka-on-istio:index:StrimziOperator", name, dict(args), opts)
+        install(
+            f"{name}-chart",
+            args["chart"],
+            release="strimzi",
+            namespace=args["namespace"],
+            wait=args["wait"],
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args["timeout"])),
+        )
+        self.namespace = pulumi.Output.from_input(args["namespace"])
+        self.register_outputs({"namespace": self.namespace})

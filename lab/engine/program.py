@@ -1,0 +1,96 @@
+"""Runs a Pulumi program, unmodified, against a monitor: in a process of its own or in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import runpy
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a program is told of the run that it is part of.
+
+    ``monitor`` and ``engine`` are gRPC addresses; ``parallel`` is how many registrations it may have under way.
+    """
+
+    main: str
+    directory: str
+    project: str
+    stack: str
+    monitor: str
+    engine: str
+    dry_run: bool
+    parallel: int
+
+
+def environment(config: dict[str, str], secret_keys: list[str]) -> dict[str, str]:
+    """Return the variables by which Pulumi's language host hands a program its configuration."""
+    return {"PULUMI_CONFIG": json.dumps(config), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(secret_keys)}
+
+
+def run(launch: Launch) -> None:
+    """Run the program to its end in a context of its own.
+
+    :raises BaseException: whatever the program raises.
+    """
+    contextvars.copy_context().run(_run, launch)
+
+
+def _run(launch: Launch) -> None:
+    from pulumi.runtime import Settings, configure, run_in_stack  # noqa: PLC0415 heavy, and only a program needs it
+    from pulumi.runtime import config as runtime_config  # noqa: PLC0415
+
+    runtime_config.set_all_config(
+        json.loads(os.environ["PULUMI_CONFIG"]), json.loads(os.environ["PULUMI_CONFIG_SECRET_KEYS"])
+    )
+    configure(
+        Settings(
+            project=launch.project,
+            stack=launch.stack,
+            monitor=launch.monitor,
+            engine=launch.engine,
+            parallel=launch.parallel,
+            dry_run=launch.dry_run,
+            organization="organization",
+            root_directory=launch.directory,
+        )
+    )
+
+    async def in_stack() -> None:
+        # A registration holds a thread until its resource is there: the default pool of this machine's cores plus
+        # four would be the run's parallelism.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=launch.parallel))
+        await run_in_stack(lambda: runpy.run_path(launch.main, run_name="__main__") and None)
+
+    asyncio.run(in_stack())
+
+
+def main() -> int:
+    """Run the program that standard input describes (JSON of ``Launch``); the child process's entry point."""
+    launch = Launch(**json.load(sys.stdin))
+    sys.path.insert(0, str(Path(launch.main).parent))
+    os.chdir(launch.directory)
+    from pulumi.errors import RunError  # noqa: PLC0415 heavy, and only a program needs it
+
+    try:
+        run(launch)
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def describe(launch: Launch) -> bytes:
+    """Return what ``main`` reads."""
+    return json.dumps(asdict(launch)).encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
