@@ -17,4 +17,5 @@ environment: $(STAMP) ## Make the Python environment in .venv
 
 test: environment ## Run all tests
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m lab.binaries
 	$(VENV)/bin/python -m pytest
