@@ -21,6 +21,7 @@ class Step(str, Enum):
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    DELETE_REPLACED = "delete-replaced"
     READ = "read"
     REFRESH = "refresh"
 
@@ -88,7 +89,7 @@ def _with_child(value: Any, key: Any, child: Any) -> Any:
         return value if child is _ABSENT else [*value[:key], child, *value[key + 1 :]]
     if not isinstance(value, dict) and value is not _ABSENT:
         return value
-    result = {} if value is _ABSENT else dict(value)
+    result = dict(value) if isinstance(value, dict) else {}
     if child is _ABSENT:
         result.pop(key, None)
     else:
@@ -157,7 +158,11 @@ def dependents(resources: Mapping[str, Resource], urn: str) -> list[Resource]:
     def visit(target: str) -> None:
         for item in resources.values():
             needed = set(item.needs())
-            reached = target in needed or item.parent == target or any(target in below.get(need, ()) for need in needed)
+            reached = (
+                target in needed
+                or item.parent == target
+                or any(target in below.get(need, ()) for need in needed)
+            )
             if item.urn not in found and item.urn != urn and reached:
                 found[item.urn] = item
                 visit(item.urn)

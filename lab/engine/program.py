@@ -1,4 +1,7 @@
-"""Runs a Pulumi program, unmodified, against a monitor: in a process of its own or in this one."""
+"""Runs a Pulumi program, unmodified, against a monitor: in a process of its own or in this one.
+
+As the entry point of a process it imports nothing of this package, so that it needs no more than the program does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -28,11 +32,8 @@ class Launch:
     engine: str
     dry_run: bool
     parallel: int
-
-
-def environment(config: dict[str, str], secret_keys: list[str]) -> dict[str, str]:
-    """Return the variables by which Pulumi's language host hands a program its configuration."""
-    return {"PULUMI_CONFIG": json.dumps(config), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(secret_keys)}
+    config: Mapping[str, str] = field(default_factory=dict)
+    secret_keys: tuple[str, ...] = ()
 
 
 def run(launch: Launch) -> None:
@@ -44,12 +45,9 @@ def run(launch: Launch) -> None:
 
 
 def _run(launch: Launch) -> None:
-    from pulumi.runtime import Settings, configure, run_in_stack  # noqa: PLC0415 heavy, and only a program needs it
-    from pulumi.runtime import config as runtime_config  # noqa: PLC0415
+    from pulumi.runtime import Settings, configure, run_in_stack, set_all_config  # noqa: PLC0415 heavy
 
-    runtime_config.set_all_config(
-        json.loads(os.environ["PULUMI_CONFIG"]), json.loads(os.environ["PULUMI_CONFIG_SECRET_KEYS"])
-    )
+    set_all_config(dict(launch.config), list(launch.secret_keys))
     configure(
         Settings(
             project=launch.project,
@@ -63,11 +61,14 @@ def _run(launch: Launch) -> None:
         )
     )
 
+    def program() -> None:
+        runpy.run_path(launch.main, run_name="__main__")
+
     async def in_stack() -> None:
         # A registration holds a thread until its resource is there: the default pool of this machine's cores plus
         # four would be the run's parallelism.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=launch.parallel))
-        await run_in_stack(lambda: runpy.run_path(launch.main, run_name="__main__") and None)
+        await run_in_stack(program)
 
     asyncio.run(in_stack())
 

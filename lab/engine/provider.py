@@ -124,7 +124,9 @@ class Provider(Protocol):
         """
         ...
 
-    async def read(self, context: Context, identifier: str | None, inputs: Properties, outputs: Properties) -> Live | None:
+    async def read(
+        self, context: Context, identifier: str | None, inputs: Properties, outputs: Properties
+    ) -> Live | None:
         """Return the resource as it is outside, or None if it is gone.
 
         ``identifier`` is None where a run was killed while it made the resource: ``inputs`` then say which it is.

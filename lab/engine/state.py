@@ -23,7 +23,7 @@ from lab.engine.errors import EngineError
 from lab.engine.values import Properties
 
 _OPTIONAL = (
-    "id", "parent", "provider", "protect", "retainOnDelete", "deletedWith", "delete", "initErrors", "dependencies",
+    "id", "parent", "provider", "external", "protect", "retainOnDelete", "deletedWith", "delete", "initErrors", "dependencies",
     "propertyDependencies", "additionalSecretOutputs", "customTimeouts", "aliases", "created", "modified",
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ _OPTIONAL = (
 class Resource:
     """One resource of a stack.
 
-    ``custom`` tells a provider's resource from a component. ``timeouts`` are seconds by operation (create, update,
+    ``custom`` tells a provider's resource from a component, ``external`` one that was only read. ``timeouts`` are seconds by operation (create, update,
     delete). ``delete`` marks what a replacement left to be deleted. ``init_errors`` says why the resource must be
     applied again although its inputs did not change (a failed await, an interrupted run).
     """
@@ -40,6 +40,7 @@ class Resource:
     urn: str
     type: str
     custom: bool
+    external: bool = False
     inputs: Properties = field(default_factory=dict)
     outputs: Properties = field(default_factory=dict)
     id: str = ""
@@ -159,6 +160,7 @@ def resource_to_json(item: Resource, sealer: Sealer | None) -> dict[str, Any]:
         "id": item.id,
         "parent": item.parent,
         "provider": item.provider,
+        "external": item.external,
         "protect": item.protect,
         "retainOnDelete": item.retain_on_delete,
         "deletedWith": item.deleted_with,
@@ -187,8 +189,11 @@ def resource_from_json(document: Mapping[str, Any], sealer: Sealer | None) -> Re
         id=document.get("id", ""),
         parent=document.get("parent", ""),
         provider=document.get("provider", ""),
+        external=document.get("external", False),
         dependencies=tuple(document.get("dependencies") or ()),
-        property_dependencies={k: tuple(v or ()) for k, v in (document.get("propertyDependencies") or {}).items()},
+        property_dependencies={
+            k: tuple(v or ()) for k, v in (document.get("propertyDependencies") or {}).items()
+        },
         protect=document.get("protect", False),
         retain_on_delete=document.get("retainOnDelete", False),
         deleted_with=document.get("deletedWith", ""),
@@ -205,6 +210,10 @@ def resource_from_json(document: Mapping[str, Any], sealer: Sealer | None) -> Re
 def now() -> str:
     """Return the time in the state's format (RFC 3339, UTC)."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _manifest() -> dict[str, str]:
+    return {"time": now(), "magic": "", "version": "lab.engine"}
 
 
 class StateFile:
@@ -236,7 +245,9 @@ class StateFile:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            message = f"stack {self.path.stem}: another run (process {holder}) is changing it; wait for it to end"
+            message = (
+                f"stack {self.path.stem}: another run (process {holder}) is changing it; wait for it to end"
+            )
             raise EngineError(message) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -290,7 +301,11 @@ class StateFile:
             self._sealer, self._salt_text = Sealer(crypter), crypter.salt_text
 
     def encode(self, resources: Iterable[Resource], operations: Iterable[Operation]) -> bytes:
-        """Return the file's content; the text of a resource that did not change since the last call is reused."""
+        """Return the file's content; the text of a resource that did not change since the last call is reused.
+
+        :raises EngineError: if there is no passphrase to seal the secrets with.
+        """
+        self.prepare()
         texts: dict[int, tuple[Resource, bytes]] = {}
         parts = []
         for item in resources:
@@ -303,12 +318,7 @@ class StateFile:
             orjson.dumps({"resource": resource_to_json(item.resource, self._sealer), "type": item.type})
             for item in operations
         ]
-        head = orjson.dumps(
-            {
-                "manifest": {"time": now(), "magic": "", "version": "lab.engine"},
-                "secrets_providers": {"type": "passphrase", "state": {"salt": self._salt_text}},
-            }
-        )
+        head = orjson.dumps({"manifest": _manifest(), **self._providers()})
         return b"".join(
             (
                 b'{"version":3,"deployment":',
@@ -320,6 +330,30 @@ class StateFile:
                 b"]}}\n",
             )
         )
+
+    def export(self, snapshot: Snapshot, *, show_secrets: bool = False) -> str:
+        """Return the state as indented JSON, secrets sealed unless they are to be shown."""
+        if show_secrets:
+            sealer, providers = None, {}
+        else:
+            self.prepare()
+            sealer, providers = self._sealer, self._providers()
+        document = {
+            "version": 3,
+            "deployment": {
+                "manifest": _manifest(),
+                **providers,
+                "resources": [resource_to_json(item, sealer) for item in snapshot.resources],
+                "pending_operations": [
+                    {"resource": resource_to_json(item.resource, sealer), "type": item.type}
+                    for item in snapshot.operations
+                ],
+            },
+        }
+        return json.dumps(document, indent=4)
+
+    def _providers(self) -> dict[str, Any]:
+        return {"secrets_providers": {"type": "passphrase", "state": {"salt": self._salt_text}}}
 
     def write(self, content: bytes) -> None:
         """Replace the file.
@@ -335,7 +369,9 @@ class StateFile:
                 os.fsync(file.fileno())
             temporary.replace(self.path)
         except OSError as error:
-            message = f"state file {self.path}: {os.strerror(error.errno or 0)}; the last complete state is kept"
+            message = (
+                f"state file {self.path}: {os.strerror(error.errno or 0)}; the last complete state is kept"
+            )
             raise EngineError(message) from error
 
 
@@ -349,13 +385,58 @@ class Journal:
     def __init__(self, file: StateFile | None, snapshot: Snapshot) -> None:
         """:param file: None keeps the state in memory only (previews, tests)."""
         self._file = file
-        self.previous: dict[str, Resource] = {item.urn: item for item in snapshot.resources if not item.delete}
+        self.previous: dict[str, Resource] = {
+            item.urn: item for item in snapshot.resources if not item.delete
+        }
         self.doomed: list[Resource] = [item for item in snapshot.resources if item.delete]
         self.current: dict[str, Resource] = {}
         self.operations: dict[int, Operation] = {}
         self._wanted = 0
         self._written = 0
         self._writing = asyncio.Lock()
+
+    def get(self, urn: str) -> Resource | None:
+        """Return a resource as it stands now."""
+        return self.current.get(urn) or self.previous.get(urn)
+
+    def put(self, resource: Resource) -> None:
+        """Record what this run made of a resource; ``save`` puts it on disk."""
+        self.current[resource.urn] = resource
+
+    def drop(self, resource: Resource) -> None:
+        """Forget a resource that is no more."""
+        self.doomed = [item for item in self.doomed if item is not resource]
+        for known in (self.current, self.previous):
+            if known.get(resource.urn) is resource:
+                del known[resource.urn]
+
+    def supersede(self, old: Resource) -> None:
+        """Mark a resource that has a replacement as one to be deleted."""
+        self.drop(old)
+        self.doomed.append(replace(old, delete=True))
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a resource of the previous run, found by an alias, its new URN."""
+        names = {old: new}
+        renamed = [
+            item.renamed(names) if old in (item.urn, *item.edges()) else item
+            for item in self.previous.values()
+        ]
+        self.previous = {item.urn: item for item in renamed}
+
+    def forget_dangling(self) -> None:
+        """Strike off dependencies on resources that are no more."""
+        known = {item.urn for item in self.resources()}
+        for urn, item in self.previous.items():
+            if not known.issuperset(item.needs()):
+                self.previous[urn] = replace(
+                    item,
+                    dependencies=tuple(filter(known.__contains__, item.dependencies)),
+                    property_dependencies={
+                        key: tuple(filter(known.__contains__, found))
+                        for key, found in item.property_dependencies.items()
+                    },
+                )
 
     def resources(self) -> list[Resource]:
         """Return all that exists: what this run has handled, then what it has not, then what is to be deleted."""
