@@ -36,15 +36,16 @@ class Launch:
     secret_keys: tuple[str, ...] = ()
 
 
-def run(launch: Launch) -> None:
+def run(launch: Launch, *, silent: bool = False) -> None:
     """Run the program to its end in a context of its own.
 
+    :param silent: say nothing of the outputs that a failed run leaves behind.
     :raises BaseException: whatever the program raises.
     """
-    contextvars.copy_context().run(_run, launch)
+    contextvars.copy_context().run(_run, launch, silent)
 
 
-def _run(launch: Launch) -> None:
+def _run(launch: Launch, silent: bool) -> None:
     from pulumi.runtime import Settings, configure, run_in_stack, set_all_config  # noqa: PLC0415 heavy
 
     set_all_config(dict(launch.config), list(launch.secret_keys))
@@ -67,7 +68,10 @@ def _run(launch: Launch) -> None:
     async def in_stack() -> None:
         # A registration holds a thread until its resource is there: the default pool of this machine's cores plus
         # four would be the run's parallelism.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=launch.parallel))
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=launch.parallel))
+        if silent:
+            loop.set_exception_handler(lambda *_: None)
         await run_in_stack(program)
 
     asyncio.run(in_stack())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,13 @@ from lab.engine.deployment import Deployment, StoppedError
 from lab.engine.errors import EngineError
 from lab.engine.monitor import serve
 from lab.engine.project import Configuration, Project
-from lab.engine.providers import Providers
+from lab.engine.providers import FACTORIES, Factory, Providers
 from lab.engine.report import Change, Report
-from lab.engine.state import Journal, Snapshot, StateFile
+from lab.engine.state import Journal, Resource, Snapshot, StateFile
 from lab.engine.values import Properties
+
+Host = Callable[[program.Launch, Mapping[str, str], Deployment, Report], Awaitable[None]]
+"""Runs a program to its end, and reports its failure to the deployment."""
 
 _PATIENCE: Final = 10.0
 """Seconds that a program gets to end by itself after its run has failed."""
@@ -57,11 +60,12 @@ class Stack:
 
 @dataclass
 class Outcome:
-    """What a run came to: its changes in the order in which they were made, and the outputs before and after."""
+    """What a run came to: its changes in the order in which they were made, the outputs before and after, what there is then."""
 
     changes: list[Change] = field(default_factory=list)
     old_outputs: Properties = field(default_factory=dict)
     outputs: Properties = field(default_factory=dict)
+    resources: list[Resource] = field(default_factory=list)
     failed: bool = False
     seconds: float = 0.0
 
@@ -85,10 +89,17 @@ def backend_folder(environment: Mapping[str, str]) -> Path:
 
 @asynccontextmanager
 async def _deployment(
-    stack: Stack, journal: Journal, report: Report, parallel: int, *, preview: bool, offline: bool = False
+    stack: Stack,
+    journal: Journal,
+    report: Report,
+    parallel: int,
+    *,
+    preview: bool,
+    offline: bool = False,
+    factories: Mapping[str, Factory] = FACTORIES,
 ) -> AsyncIterator[tuple[Deployment, Outcome]]:
     """Yield a deployment, and what it comes to once the block has ended."""
-    providers = Providers(stack.project.directory, offline=offline)
+    providers = Providers(stack.project.directory, offline=offline, factories=factories)
     packages = {key.split(":", 1)[0] for key in stack.configuration.values}
     deployment = Deployment(
         stack.name,
@@ -113,6 +124,7 @@ async def _deployment(
         await providers.close()
     outcome.changes = deployment.changes
     outcome.outputs = _outputs(journal)
+    outcome.resources = journal.resources()
     outcome.failed = deployment.failed
     outcome.seconds = time.monotonic() - started
 
@@ -122,26 +134,48 @@ def _outputs(journal: Journal) -> Properties:
 
 
 async def preview(
-    stack: Stack, snapshot: Snapshot, report: Report, *, parallel: int, offline: bool = False
+    stack: Stack,
+    snapshot: Snapshot,
+    report: Report,
+    *,
+    parallel: int = 16,
+    offline: bool = False,
+    host: Host | None = None,
+    factories: Mapping[str, Factory] = FACTORIES,
 ) -> Outcome:
-    """Find out what an update would do."""
+    """Find out what an update would do.
+
+    :param offline: contact nothing.
+    :param host: runs the program; by default in a process of its own.
+    """
     journal = Journal(None, snapshot)
-    async with _deployment(stack, journal, report, parallel, preview=True, offline=offline) as (run, outcome):
+    deployment = _deployment(
+        stack, journal, report, parallel, preview=True, offline=offline, factories=factories
+    )
+    async with deployment as (run, outcome):
         await run.recover(snapshot.operations)
-        await run_program(stack, run, report, parallel=parallel, dry_run=True)
+        await _run_program(stack, run, report, parallel=parallel, dry_run=True, host=host or in_child)
         await run.delete_unclaimed()
     return outcome
 
 
 async def update(
-    stack: Stack, file: StateFile, snapshot: Snapshot, report: Report, *, parallel: int
+    stack: Stack,
+    file: StateFile,
+    snapshot: Snapshot,
+    report: Report,
+    *,
+    parallel: int = 16,
+    host: Host | None = None,
+    factories: Mapping[str, Factory] = FACTORIES,
 ) -> Outcome:
     """Make outside what the program declares."""
     journal = Journal(file, snapshot)
-    async with _deployment(stack, journal, report, parallel, preview=False) as (run, outcome):
+    deployment = _deployment(stack, journal, report, parallel, preview=False, factories=factories)
+    async with deployment as (run, outcome):
         await run.recover(snapshot.operations)
         try:
-            await run_program(stack, run, report, parallel=parallel, dry_run=False)
+            await _run_program(stack, run, report, parallel=parallel, dry_run=False, host=host or in_child)
             await run.delete_unclaimed()
         finally:
             await journal.save()
@@ -185,10 +219,10 @@ async def refresh(
     return outcome
 
 
-async def run_program(
-    stack: Stack, deployment: Deployment, report: Report, *, parallel: int, dry_run: bool
+async def _run_program(
+    stack: Stack, deployment: Deployment, report: Report, *, parallel: int, dry_run: bool, host: Host
 ) -> None:
-    """Run the stack's program to its end in a process of its own.
+    """Run the stack's program to its end.
 
     :raises StoppedError: if it, or anything that it asked for, failed.
     """
@@ -206,27 +240,34 @@ async def run_program(
             config=stack.configuration.values,
             secret_keys=tuple(stack.configuration.secret_keys),
         )
-        # -P: this package's folder, which has a random.py, must not be where the program looks for modules first.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            program.__file__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**stack.environment},
-            # Ctrl-C is for the engine alone, which then ends the program.
-            start_new_session=True,
-            limit=16 * 1024 * 1024,
-        )
-        try:
-            await _attend(process, launch, deployment, report)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        await host(launch, stack.environment, deployment, report)
     if deployment.failed:
         raise StoppedError
+
+
+async def in_child(
+    launch: program.Launch, environment: Mapping[str, str], deployment: Deployment, report: Report
+) -> None:
+    """Run a program in a process of its own."""
+    # -P: this package's folder, which has a random.py, must not be where the program looks for modules first.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        program.__file__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**environment},
+        # Ctrl-C is for the engine alone, which then ends the program.
+        start_new_session=True,
+        limit=16 * 1024 * 1024,
+    )
+    try:
+        await _attend(process, launch, deployment, report)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def _attend(
