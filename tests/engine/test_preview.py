@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from lab.engine.plan import Step
-from lab.engine.testing import ProgramFailedError
+from lab.engine.testing import Program, ProgramFailedError
 from lab.engine.values import UNKNOWN, Secret, has_secret
 
-from .conftest import WriteProgram
-
 pytestmark = pytest.mark.engine
+
+WriteProgram = Callable[..., Program]
 
 PASSWORD = "random:index/randomPassword:RandomPassword"
 SECRET = "kubernetes:core/v1:Secret"
