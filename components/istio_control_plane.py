@@ -3,7 +3,9 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.core.v1 import Namespace, Service
+from pulumi_kubernetes.core.v1.outputs import ServiceStatus
+from pulumi_kubernetes.helm.v4 import Chart
 
 from components.chart import ChartSource, install
 from components.manifest import timeouts
@@ -24,8 +26,12 @@ class IstioControlPlaneArgs(TypedDict):
     """Istio's chart ``gateway``; left out, there is no way in."""
     gateway_name: str
     """Release name of the gateway, which names its Service too."""
+    gateway_has_address: bool
+    """Whether the gateway gets an address outside the cluster, by a load balancer."""
     gateway_principal: pulumi.Input[str]
     """Identity of the gateway in the mesh."""
+    gateway_host: str
+    """DNS name of the gateway inside the cluster."""
     trust_domain: pulumi.Input[str]
     """First part of every identity in the mesh."""
     wait: bool
@@ -46,13 +52,15 @@ class IstioControlPlane(pulumi.ComponentResource):
     """First part of every identity in the mesh."""
     gateway_principal: pulumi.Output[str]
     """Identity of the ingress gateway."""
+    ingress_address: pulumi.Output[str]
+    """Where the gateway is reached: its load balancer's address, else its name inside the cluster, else nothing."""
 
     def __init__(
         self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)
 
-        def chart(suffix: str, source: ChartSource, release: str, needs: pulumi.Resource) -> pulumi.Resource:
+        def chart(suffix: str, source: ChartSource, release: str, needs: pulumi.Resource) -> Chart:
             return install(
                 f"{name}-{suffix}",
                 source,
@@ -69,12 +77,25 @@ class IstioControlPlane(pulumi.ComponentResource):
             metadata={"name": args["namespace"]},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        network = chart("base", args["base"], "istio-base", namespace)
+        network: pulumi.Resource = chart("base", args["base"], "istio-base", namespace)
         if "cni" in args:
             network = chart("cni", args["cni"], "istio-cni", network)
         self.ready = chart("istiod", args["istiod"], "istiod", network)
+        self.ingress_address = pulumi.Output.from_input("")
         if "gateway" in args:
-            chart("gateway", args["gateway"], args["gateway_name"], self.ready)
+            gateway = chart("gateway", args["gateway"], args["gateway_name"], self.ready)
+            self.ingress_address = pulumi.Output.from_input(args["gateway_host"])
+            if args["gateway_has_address"]:
+                identifier = f"{args['namespace']}/{args['gateway_name']}"
+                service = Service.get(
+                    f"{name}-ingress",
+                    # Not known, and so not looked for, before the chart is there.
+                    gateway.resources.apply(lambda _: identifier),
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+                self.ingress_address = service.status.apply(
+                    lambda status: _address(status) or args["gateway_host"]
+                )
 
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.trust_domain = pulumi.Output.from_input(args["trust_domain"])
@@ -84,5 +105,13 @@ class IstioControlPlane(pulumi.ComponentResource):
                 "namespace": self.namespace,
                 "trustDomain": self.trust_domain,
                 "gatewayPrincipal": self.gateway_principal,
+                "ingressAddress": self.ingress_address,
             }
         )
+
+
+def _address(status: ServiceStatus | None) -> str | None:
+    """Return the load balancer's address, if it has given one."""
+    balancer = status.load_balancer if status else None
+    first = next(iter(balancer.ingress or ()), None) if balancer else None
+    return (first.ip or first.hostname) if first else None

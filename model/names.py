@@ -111,6 +111,11 @@ def gateway_principal(settings: Settings) -> str:
     return principal(settings, settings.istio_namespace, settings.gateway_service_account)
 
 
+def gateway_host(settings: Settings) -> str:
+    """DNS name of the ingress gateway inside the cluster."""
+    return address(settings, GATEWAY, settings.istio_namespace)
+
+
 PROMETHEUS = "prometheus"
 """Name of Prometheus' Service."""
 

@@ -1,0 +1,173 @@
+"""What each component is given, out of the settings: the one place where the model meets the components."""
+
+from typing import Any
+
+from components.chart import ChartSource
+from components.demo_service import DemoServiceArgs
+from components.istio_control_plane import IstioControlPlaneArgs
+from components.kafka_cluster import KafkaClusterArgs
+from components.kafka_credentials import KafkaCredentials
+from components.kafka_topic import KafkaTopicArgs
+from components.kafka_user import KafkaUserArgs
+from components.mesh_namespace import MeshNamespaceArgs
+from components.mesh_security import MeshSecurityArgs
+from components.observability import ObservabilityArgs
+from components.strimzi_operator import StrimziOperatorArgs
+from model import access, charts, kafka, names, policies, workloads
+from model.settings import Chart, Service, ServiceType, Settings
+
+
+def _source(chart: str, repository: str, version: str, values: dict[str, Any]) -> ChartSource:
+    source: ChartSource = {"chart": chart, "values": values}
+    if repository:
+        source["repository"] = repository
+    if version:
+        source["version"] = version
+    return source
+
+
+def _chart(chart: Chart, values: dict[str, Any]) -> ChartSource:
+    return _source(chart.chart, chart.repository, chart.version, values)
+
+
+def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
+    """Istio's charts; a gateway only where there is a data plane."""
+
+    def istio(chart: str, values: dict[str, Any]) -> ChartSource:
+        origin = settings.istio_charts
+        return _source(chart, origin.repository, origin.version, values)
+
+    args: IstioControlPlaneArgs = {
+        "namespace": settings.istio_namespace,
+        "base": istio(settings.istio_charts.base, charts.base(settings)),
+        "istiod": istio(settings.istio_charts.istiod, charts.istiod(settings)),
+        "gateway_name": names.GATEWAY,
+        "gateway_has_address": settings.gateway_service_type is ServiceType.LOAD_BALANCER,
+        "gateway_principal": names.gateway_principal(settings),
+        "gateway_host": names.gateway_host(settings),
+        "trust_domain": settings.trust_domain,
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.chart,
+    }
+    if settings.cni:
+        args["cni"] = istio(settings.istio_charts.cni, charts.cni(settings))
+    if settings.injected:
+        args["gateway"] = istio(settings.istio_charts.gateway, charts.gateway(settings))
+    return args
+
+
+def mesh_namespace(settings: Settings, namespace: str) -> MeshNamespaceArgs:
+    """A namespace of the mesh."""
+    return {"namespace": namespace, "injected": settings.injected}
+
+
+def observability(settings: Settings) -> ObservabilityArgs:
+    """The tools that are switched on."""
+    args: ObservabilityArgs = {
+        "namespace": settings.istio_namespace,
+        "tracing_provider": names.TRACING_PROVIDER,
+        "sampling": settings.tracing_sampling,
+        "otlp_endpoint": names.otlp_endpoint(settings),
+        "jaeger_name": settings.otlp_service,
+        "jaeger_url": names.jaeger_url(settings),
+        "prometheus_url": names.prometheus_url(settings),
+        "kiali_url": names.kiali_url(settings),
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.chart,
+    }
+    if settings.jaeger:
+        args["jaeger"] = _chart(settings.jaeger_chart, charts.jaeger(settings))
+    if settings.prometheus:
+        args["prometheus"] = _chart(settings.prometheus_chart, charts.prometheus(settings))
+    if settings.kiali:
+        args["kiali"] = _chart(settings.kiali_chart, charts.kiali(settings))
+    return args
+
+
+def mesh_security(settings: Settings) -> MeshSecurityArgs:
+    """All policies and routes."""
+    return {"policies": list(policies.policies(settings))}
+
+
+def strimzi_operator(settings: Settings) -> StrimziOperatorArgs:
+    """The operator, in the namespace of its cluster."""
+    return {
+        "namespace": settings.kafka_namespace,
+        "chart": _chart(settings.strimzi_chart, charts.strimzi(settings)),
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.chart,
+    }
+
+
+def kafka_cluster(settings: Settings) -> KafkaClusterArgs:
+    """The cluster and its node pools."""
+    return {
+        "namespace": settings.kafka_namespace,
+        "cluster_name": settings.kafka_cluster,
+        "spec": kafka.kafka_spec(settings),
+        "node_pools": [
+            {"name": pool.name, "spec": kafka.node_pool_spec(pool)} for pool in settings.kafka_node_pools
+        ],
+        "bootstrap_address": names.bootstrap_address(settings),
+        "broker_principal": names.principal(
+            settings, settings.kafka_namespace, names.broker_account(settings)
+        ),
+        "entity_operator_principal": names.principal(
+            settings, settings.kafka_namespace, names.entity_operator_account(settings)
+        ),
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.kafka,
+    }
+
+
+def kafka_topic(settings: Settings, topic: str) -> KafkaTopicArgs:
+    """One of the topics."""
+    return {
+        "namespace": settings.kafka_namespace,
+        "cluster_name": settings.kafka_cluster,
+        "topic_name": topic,
+        "spec": kafka.topic_spec(settings, topic),
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.custom_resource,
+    }
+
+
+def kafka_user(settings: Settings, user: access.KafkaUser) -> KafkaUserArgs:
+    """One of the users, with what its service needs."""
+    own = settings.user_password_rotation.get(user.name, 1)
+    return {
+        "namespace": settings.kafka_namespace,
+        "cluster_name": settings.kafka_cluster,
+        "user_name": user.name,
+        "acls": kafka.acl_rules(user.acls),
+        "bootstrap_address": names.bootstrap_address(settings),
+        "rotation": f"{settings.password_rotation}.{own}",
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.custom_resource,
+    }
+
+
+def demo_service(settings: Settings, service: Service, credentials: KafkaCredentials | None) -> DemoServiceArgs:
+    """One of the application's services; with credentials it is logged in to Kafka."""
+    kafka_environment = (
+        workloads.kafka_environment(
+            credentials.user_name, credentials.bootstrap_address, credentials.secret_name, credentials.secret_key
+        )
+        if credentials
+        else []
+    )
+    return {
+        "namespace": settings.application_namespace,
+        "service_name": service.name,
+        "service": workloads.service_spec(service),
+        "versions": [
+            {
+                "name": names.workload(service, version),
+                "labels": names.labels(service, version),
+                "deployment": workloads.deployment_spec(settings, service, version, kafka_environment),
+            }
+            for version in service.versions
+        ],
+        "wait": settings.wait_for_ready,
+        "timeout": settings.timeouts.deployment,
+    }

@@ -1,0 +1,28 @@
+"""What a user can type once the system is up."""
+
+from model import names
+from model.settings import Settings
+
+
+def to_try(settings: Settings) -> dict[str, str]:
+    """Return shell commands by what they show."""
+    kafka, application = settings.kafka_namespace, settings.application_namespace
+    gateway = f"-n {settings.istio_namespace} port-forward service/{names.GATEWAY} 8080:80"
+    commands = {
+        "kafka": f"kubectl -n {kafka} get kafka,kafkatopic,kafkauser",
+        "application": f"kubectl -n {application} get pods",
+        "policies": "kubectl get authorizationpolicies,peerauthentications,sidecars -A",
+    }
+    if settings.injected:
+        commands["open"] = f"kubectl {gateway}"
+        if settings.routes:
+            commands["call"] = f"curl http://localhost:8080{settings.routes[0].path}"
+    if any(service.reads for service in settings.services):
+        reader = next(service for service in settings.services if service.reads)
+        deployment = names.workload(reader, reader.versions[0])
+        commands["report"] = f"kubectl -n {application} logs deployment/{deployment} -c {reader.name} --follow"
+    if settings.kiali:
+        commands["kiali"] = (
+            f"kubectl -n {settings.istio_namespace} port-forward service/kiali {names.KIALI_PORT}:{names.KIALI_PORT}"
+        )
+    return commands
