@@ -17,7 +17,7 @@ class DemoApplicationArgs(TypedDict):
 class DemoApplication(pulumi.ComponentResource):
     """The services that call each other and log each call to Kafka."""
 
-    services: pulumi.Output[list[str]]
+    service_names: pulumi.Output[list[str]]
     """Names of the services."""
 
     def __init__(
@@ -28,5 +28,5 @@ class DemoApplication(pulumi.ComponentResource):
             DemoService(
                 f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self)
             )
-        self.services = pulumi.Output.from_input([service["service_name"] for service in args["services"]])
-        self.register_outputs({"services": self.services})
+        self.service_names = pulumi.Output.from_input([service["service_name"] for service in args["services"]])
+        self.register_outputs({"serviceNames": self.service_names})

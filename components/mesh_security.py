@@ -18,7 +18,7 @@ class MeshSecurityArgs(TypedDict):
 class MeshSecurity(pulumi.ComponentResource):
     """The mesh's policies and routes: closed by default, open where declared."""
 
-    policies: pulumi.Output[list[str]]
+    policy_names: pulumi.Output[list[str]]
     """What was made, each as ``kind/namespace/name``."""
 
     def __init__(
@@ -35,5 +35,5 @@ class MeshSecurity(pulumi.ComponentResource):
             else:
                 custom_resource(child, manifest, opts=options)
             made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
-        self.policies = pulumi.Output.from_input(made)
-        self.register_outputs({"policies": self.policies})
+        self.policy_names = pulumi.Output.from_input(made)
+        self.register_outputs({"policyNames": self.policy_names})

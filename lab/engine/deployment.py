@@ -310,9 +310,10 @@ class Deployment:
             for urn in kept:
                 self._claimed.add(urn)
                 self.journal.put(self.journal.previous[urn])
-            return resource
+            self.journal.put(unknown := replace(resource, outputs={"resources": UNKNOWN}))
+            return unknown
         children = await self._register_waves(work, construction)
-        outputs = {"resources": [ResourceReference(child.urn, child.id) for child in children]}
+        outputs = {"resources": [ResourceReference(child.urn, child.id or UNKNOWN) for child in children]}
         resource = replace(resource, outputs=outputs)
         self.journal.put(resource)
         return resource
