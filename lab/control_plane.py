@@ -1,165 +1,219 @@
-"""A control plane of one's own: etcd, API server and controller manager as processes on loopback."""
+"""A Kubernetes control plane without nodes: etcd, API server and controller manager as processes on loopback."""
 
 from __future__ import annotations
 
+import http.client
 import os
-import secrets
-import signal
 import socket
 import ssl
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-_READY_SECONDS: Final = 90
+from lab import certificates
+from lab.errors import LabError
+from lab.processes import Process
+
+PORT: Final = 16443
+"""The API server's port unless another is asked for; etcd has the two after it."""
+
+_READY_SECONDS: Final = 120
+_CIPHERS: Final = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 
-class ControlPlaneError(Exception):
-    """The control plane did not come up; the message names the part and its log."""
-
-
+@dataclass(frozen=True)
 class ControlPlane:
-    """The processes of one cluster, and the folder with its keys, logs and data (mode 700).
+    """One cluster's processes and the folder with its keys, logs and data (mode 700).
 
-    Every process ends with the one that started it, however that ends (``PR_SET_PDEATHSIG``).
+    ``tethered`` processes end with whoever started them (tests); others go on until ``stop``.
     """
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        """:param binaries: the folder that holds the three commands."""
-        self._folder = folder
-        self._binaries = binaries
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.kubeconfig = folder / "kubeconfig"
+    folder: Path
+    binaries: Path
+    port: int = PORT
+    tethered: bool = False
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, mode 600."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def address(self) -> str:
+        """The API server's URL."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def processes(self) -> list[Process]:
+        """Return the processes in the order in which they start."""
+        return [self._etcd(), self._api_server(), self._controller_manager()]
 
     def start(self) -> None:
-        """Start everything and wait until the API server is ready.
+        """Start what does not run, and wait until the API server is ready.
 
-        :raises ControlPlaneError: if a part ends, or is not ready after 90 seconds.
+        :raises LabError: if a port is taken, a part ends, or it is not ready after 120 seconds.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        client, peer, port = _free_port(), _free_port(), _free_port()
-        token = secrets.token_urlsafe(32)
-        self._write("tokens.csv", f'{token},admin,admin,"system:masters"\n'.encode())
-        self._write_service_account_key()
-        self._start(
+        self._refuse_taken_ports()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        certificates.write(self.folder / "certificates")
+        self._write_kubeconfig("kubeconfig", "admin")
+        self._write_kubeconfig("kube-controller-manager.kubeconfig", "kube-controller-manager")
+        etcd, api_server, controller_manager = self.processes()
+        etcd.start(tethered=self.tethered)
+        api_server.start(tethered=self.tethered)
+        self._wait_until_ready([etcd, api_server])
+        controller_manager.start(tethered=self.tethered)
+
+    def stop(self) -> None:
+        """End the processes, the last started first."""
+        for process in reversed(self.processes()):
+            process.stop()
+
+    def is_ready(self) -> bool:
+        """Tell whether the API server serves."""
+        context = ssl.create_default_context(cafile=str(self.folder / "certificates" / "ca.crt"))
+        certificate = self.folder / "certificates" / "admin"
+        context.load_cert_chain(f"{certificate}.crt", f"{certificate}.key")
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _refuse_taken_ports(self) -> None:
+        etcd, api_server, _ = self.processes()
+        owners = {self.port: api_server, self.port + 1: etcd, self.port + 2: etcd}
+        taken = [port for port, owner in owners.items() if owner.pid() is None and not _is_free(port)]
+        if taken:
+            ports = ", ".join(map(str, taken))
+            message = (
+                f"port {ports} on 127.0.0.1 is in use by another program; end that, or choose another with --port"
+                f" (three ports from it on are used; now {self.port})"
+            )
+            raise LabError(message)
+
+    def _wait_until_ready(self, needed: list[Process]) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not self.is_ready():
+            for process in needed:
+                if process.pid() is None:
+                    message = f"{process.name} ended: {process.last_words()} (log: {process.log})"
+                    raise LabError(message)
+            if time.monotonic() > deadline:
+                last = needed[-1]
+                message = f"{last.name} is not ready after {_READY_SECONDS} s: {last.last_words()} (log: {last.log})"
+                raise LabError(message)
+            time.sleep(0.1)
+
+    def _write_kubeconfig(self, name: str, user: str) -> None:
+        folder = self.folder / "certificates"
+        credentials = {
+            "client-certificate": str(folder / f"{user}.crt"),
+            "client-key": str(folder / f"{user}.key"),
+        }
+        cluster = {"server": self.address, "certificate-authority": str(folder / "ca.crt")}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": cluster}],
+            "users": [{"name": user, "user": credentials}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
+            "current-context": "lab",
+        }
+        fresh = self.folder / f"{name}.new"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yaml.safe_dump(document, file)
+        fresh.replace(self.folder / name)
+
+    def _process(self, name: str, *arguments: str) -> Process:
+        return Process(name, self.folder, (str(self.binaries / name), *arguments))
+
+    def _etcd(self) -> Process:
+        client, peer = (f"https://127.0.0.1:{self.port + offset}" for offset in (1, 2))
+        return self._process(
             "etcd",
+            "--name=lab",
             "--data-dir=etcd",
+            # What is lost with the machine's power is a lab that `up` makes again.
             "--unsafe-no-fsync",
-            f"--listen-client-urls=http://127.0.0.1:{client}",
-            f"--advertise-client-urls=http://127.0.0.1:{client}",
-            f"--listen-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-cluster=default=http://127.0.0.1:{peer}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=lab={peer}",
+            "--cert-file=certificates/etcd.crt",
+            "--key-file=certificates/etcd.key",
+            "--client-cert-auth",
+            "--trusted-ca-file=certificates/ca.crt",
+            "--peer-cert-file=certificates/etcd.crt",
+            "--peer-key-file=certificates/etcd.key",
+            "--peer-client-cert-auth",
+            "--peer-trusted-ca-file=certificates/ca.crt",
+            "--log-level=warn",
         )
-        self._start(
+
+    def _api_server(self) -> Process:
+        return self._process(
             "kube-apiserver",
-            f"--etcd-servers=http://127.0.0.1:{client}",
+            f"--etcd-servers=https://127.0.0.1:{self.port + 1}",
+            "--etcd-cafile=certificates/ca.crt",
+            "--etcd-certfile=certificates/etcd-client.crt",
+            "--etcd-keyfile=certificates/etcd-client.key",
             "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            "--cert-dir=certificates",
-            "--token-auth-file=tokens.csv",
+            f"--secure-port={self.port}",
+            "--tls-cert-file=certificates/kube-apiserver.crt",
+            "--tls-private-key-file=certificates/kube-apiserver.key",
+            f"--tls-cipher-suites={_CIPHERS}",
+            "--client-ca-file=certificates/ca.crt",
+            "--anonymous-auth=false",
             "--authorization-mode=RBAC",
             "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-account-key-file=service-account.pub",
-            "--service-account-signing-key-file=service-account.key",
+            "--service-account-key-file=certificates/service-account.pub",
+            "--service-account-signing-key-file=certificates/service-account.key",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--allow-privileged",
             "--endpoint-reconciler-type=none",
+            # There is no kube-proxy: webhook Services are reached by their endpoints.
+            "--enable-aggregator-routing",
         )
-        self._wait_until_ready(f"https://127.0.0.1:{port}/readyz", token)
-        self._write("kubeconfig", yaml.safe_dump(self._kubeconfig(port, token)).encode())
-        self._start(
+
+    def _controller_manager(self) -> Process:
+        return self._process(
             "kube-controller-manager",
-            "--kubeconfig=kubeconfig",
+            "--kubeconfig=kube-controller-manager.kubeconfig",
             "--secure-port=0",
             "--leader-elect=false",
-            "--service-account-private-key-file=service-account.key",
+            "--use-service-account-credentials",
+            "--service-account-private-key-file=certificates/service-account.key",
+            "--root-ca-file=certificates/ca.crt",
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--concurrent-gc-syncs=50",
         )
 
-    def stop(self) -> None:
-        """End the processes, the last started first."""
-        for process in reversed(self._processes.values()):
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes.clear()
 
-    def _kubeconfig(self, port: int, token: str) -> dict[str, object]:
-        authority = str(self._folder / "certificates" / "apiserver.crt")
-        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": authority}
-        return {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "lab", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": token}}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}],
-            "current-context": "lab",
-        }
-
-    def _write(self, name: str, content: bytes) -> None:
-        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-
-    def _write_service_account_key(self) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = serialization.Encoding.PEM
-        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-        self._write("service-account.key", private)
-        self._write("service-account.pub", public)
-
-    def _start(self, name: str, *arguments: str) -> None:
-        with (self._folder / f"{name}.log").open("wb") as log:
-            self._processes[name] = subprocess.Popen(  # noqa: S603 a command that this project built
-                ["setpriv", "--pdeathsig", "KILL", str(self._binaries / name), *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _wait_until_ready(self, address: str, token: str) -> None:
-        certificate = self._folder / "certificates" / "apiserver.crt"
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            for name, process in self._processes.items():
-                if process.poll() is not None:
-                    reason = (
-                        signal.strsignal(-process.returncode)
-                        if process.returncode < 0
-                        else process.returncode
-                    )
-                    message = f"{name} ended ({reason}); see {self._folder / name}.log"
-                    raise ControlPlaneError(message)
-            with suppress(OSError, urllib.error.URLError, ssl.SSLError):
-                request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-                context = ssl.create_default_context(cafile=str(certificate))
-                with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310 loopback
-                    if answer.status == 200:  # noqa: PLR2004
-                        return
-            time.sleep(0.2)
-        message = f"kube-apiserver: not ready after {_READY_SECONDS} s; see {self._folder}/kube-apiserver.log"
-        raise ControlPlaneError(message)
+def free_ports() -> int:
+    """Return a port that is free together with the two after it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        last = 65_533
+        if port < last and all(_is_free(port + offset) for offset in (1, 2)):
+            return port
 
 
-def _free_port() -> int:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -58,10 +58,16 @@ def toolchain(say: Say = print) -> str:
 
     folder = cache.once(f"go-{cache.key([_GO_PACKAGE], ())}", install)
     for candidate in sorted(folder.rglob("go")):
-        if candidate.is_file() and candidate.parent.name == "bin" and (candidate.parent.parent / "src").is_dir():
+        if (
+            candidate.is_file()
+            and candidate.parent.name == "bin"
+            and (candidate.parent.parent / "src").is_dir()
+        ):
             candidate.chmod(0o755)
             return str(candidate)
-    message = f"go: {_GO_PACKAGE} holds no toolchain for this machine; install Go 1.{_GO_MINOR} or newer on PATH"
+    message = (
+        f"go: {_GO_PACKAGE} holds no toolchain for this machine; install Go 1.{_GO_MINOR} or newer on PATH"
+    )
     raise LabError(message)
 
 
@@ -82,10 +88,21 @@ def build(say: Say = print) -> Path:
                 " free some, or set XDG_CACHE_HOME to another disk"
             )
             raise LabError(message)
-        say("building the control plane and the mesh from their Go modules; the first time takes some ten minutes")
+        say(
+            "building the control plane and the mesh from their Go modules; the first time takes some ten minutes"
+        )
         for number, (name, package) in enumerate(PACKAGES.items(), 1):
             started = time.monotonic()
-            command = [go, "build", "-mod=readonly", "-ldflags", _LINKER_FLAGS, "-o", str(folder / name), package]
+            command = [
+                go,
+                "build",
+                "-mod=readonly",
+                "-ldflags",
+                _LINKER_FLAGS,
+                "-o",
+                str(folder / name),
+                package,
+            ]
             _run(command)
             say(f"  {number} of {len(PACKAGES)}: {name} ({time.monotonic() - started:.0f} s)")
 

@@ -1,0 +1,103 @@
+"""Processes that outlive the command that started them, and are found again by it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PATIENCE: Final = 15.0
+"""Seconds that a process gets to end after SIGTERM."""
+
+_LAUNCH: Final = 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"'
+"""The shell that becomes the process writes its pid first: a kill at any moment leaves none that is not known."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that runs ``command`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are."""
+
+    name: str
+    folder: Path
+    command: tuple[str, ...]
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self.folder / f"{self.name}.log"
+
+    def pid(self) -> int | None:
+        """Return the process's id if it runs.
+
+        A pid that the system has given to something else since is told by what runs there and in which folder.
+        """
+        try:
+            pid = int((self.folder / f"{self.name}.pid").read_text(encoding="ascii"))
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            here = Path(f"/proc/{pid}/cwd").resolve() == self.folder.resolve()
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+        except (OSError, ValueError):
+            return None
+        is_ours = self.command[0].encode() in words[:4]
+        return pid if here and is_ours and state != "Z" else None
+
+    def start(self, *, tethered: bool = False) -> None:
+        """Start it if it does not run.
+
+        :param tethered: end it, however that comes, when the thread that started it ends.
+        """
+        if self.pid() is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tether = [str(shutil.which("setpriv")), "--pdeathsig", "KILL"] if tethered else []
+        pid_file = str(self.folder / f"{self.name}.pid")
+        with self.log.open("ab") as log:
+            subprocess.Popen(  # noqa: S603 the lab's own commands
+                [*tether, "/bin/sh", "-c", _LAUNCH, pid_file, *self.command],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while self.pid() is None and time.monotonic() < deadline and not self._ended():
+            time.sleep(0.01)
+
+    def _ended(self) -> bool:
+        """Take in a child that has ended, and tell whether it has."""
+        with suppress(OSError, ValueError):
+            pid = int((self.folder / f"{self.name}.pid").read_text(encoding="ascii"))
+            return os.waitpid(pid, os.WNOHANG)[0] != 0
+        return False
+
+    def stop(self) -> None:
+        """End it, by force if it takes longer than 15 seconds; return when it is gone."""
+        pid = self.pid()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if pid is None:
+                break
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            deadline = time.monotonic() + _PATIENCE
+            while self.pid() == pid and time.monotonic() < deadline:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+                time.sleep(0.02)
+            pid = self.pid()
+        (self.folder / f"{self.name}.pid").unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """Return the last line of its log that says something."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return "it left no log"
+        errors = [line for line in lines[-40:] if line.startswith(("E", "F", "Error")) or '"fatal"' in line]
+        return (errors or lines or ["its log is empty"])[-1].strip()
