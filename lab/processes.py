@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Final
 _PATIENCE: Final = 15.0
 """Seconds that a process gets to end after SIGTERM."""
 
-_LAUNCH: Final = 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"'
+_LAUNCH: Final = 'cd "$1" && shift && echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 """The shell that becomes the process writes its pid first: a kill at any moment leaves none that is not known."""
 
 
@@ -57,15 +56,19 @@ class Process:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         tether = [str(shutil.which("setpriv")), "--pdeathsig", "KILL"] if tethered else []
         pid_file = str(self.folder / f"{self.name}.pid")
-        with self.log.open("ab") as log:
-            subprocess.Popen(  # noqa: S603 the lab's own commands
-                [*tether, "/bin/sh", "-c", _LAUNCH, pid_file, *self.command],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        words = [*tether, "/bin/sh", "-c", _LAUNCH, pid_file, str(self.folder), *self.command]
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        os.posix_spawn(
+            words[0],
+            words,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), appending, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
         deadline = time.monotonic() + _PATIENCE
         while self.pid() is None and time.monotonic() < deadline and not self._ended():
             time.sleep(0.01)
