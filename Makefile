@@ -1,21 +1,47 @@
 PYTHON ?= python3
-VENV := .venv
-STAMP := $(VENV)/.installed
+NAME ?= lab
+ENGINE ?= lab
+CONFIG ?=
 
-.PHONY: help environment test
+LAB := .venv/bin/python -m lab
+WHICH = --name $(NAME) --engine $(ENGINE)
+SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
+
+.PHONY: help environment up preview refresh down status lint test bench
 
 help: ## Say what each target does
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(STAMP): requirements.txt requirements-lab.txt requirements-dev.txt constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python {sys.version.split()[0]}: at least 3.11 is needed; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet -r requirements.txt -r requirements-lab.txt -r requirements-dev.txt -c constraints.txt
-	touch $@
+environment: ## Install what this machine lacks, and make the Python environment in .venv
+	@$(PYTHON) -m lab.bootstrap
 
-environment: $(STAMP) ## Make the Python environment in .venv
+up: environment ## Start the lab, and make in it what the program declares (CONFIG="key=value ...", NAME=, ENGINE=pulumi)
+	@$(LAB) up $(WHICH) $(SETTINGS)
+
+preview: environment ## Show what up would change (CONFIG=, NAME=, ENGINE=)
+	@$(LAB) preview $(WHICH) $(SETTINGS)
+
+refresh: environment ## Make the stack's state say what is in the cluster (NAME=, ENGINE=)
+	@$(LAB) refresh $(WHICH)
+
+down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=, ENGINE=)
+	@$(LAB) down $(WHICH)
+
+status: environment ## Show what runs (NAME=)
+	@$(LAB) status $(WHICH)
+
+lint: environment ## Check style, types and the layers of the architecture
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy lab components model
+	.venv/bin/lint-imports
+
+bench: environment ## Measure the engine
+	.venv/bin/python -m benchmarks
 
 test: environment ## Run all tests
-	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m lab.binaries
-	$(VENV)/bin/python -m pytest
+	.venv/bin/mypy lab components model
+	.venv/bin/lint-imports
+	.venv/bin/python -m lab.binaries
+	.venv/bin/python -m lab.charts
+	.venv/bin/python -m pytest

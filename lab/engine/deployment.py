@@ -598,7 +598,11 @@ class Deployment:
 
         :raises StoppedError: if a resource cannot be read.
         """
-        items = [item for item in self.journal.previous.values() if item.custom and item.provider and not item.external]
+        items = [
+            item
+            for item in self.journal.previous.values()
+            if item.custom and item.provider and not item.external
+        ]
         await asyncio.gather(
             *(self._guard(item.urn, self._refresh(item)) for item in items), return_exceptions=True
         )

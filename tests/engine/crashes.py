@@ -200,6 +200,18 @@ def picture(folder: Path) -> dict[str, Any]:
     }
 
 
+def strays(folder: Path) -> set[str]:
+    """Return what exists and is not in the state, and what is in the state and does not exist."""
+    stack = run.state_path(folder, "crashes", "test")
+    snapshot = StateFile(stack, {"PULUMI_CONFIG_PASSPHRASE": "x"}).read()
+    known = {
+        f"{item.outputs['kind']}-{item.id.replace('/', '-')}.json"
+        for item in snapshot.resources
+        if item.type.startswith("kubernetes:")
+    }
+    return known ^ {path.name for path in (folder / "world").glob("*.json")}
+
+
 def password_matches(folder: Path) -> bool:
     """Tell whether the one Secret there is holds the password in the state."""
     stack = run.state_path(folder, "crashes", "test")
@@ -231,6 +243,10 @@ def main() -> None:
             status, _, _ = update(folder, changed=True, fatal=fatal)
             if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
                 faults.append(f"moment {fatal}: the update was not killed")
+            back = Path(name) / "back"
+            shutil.copytree(folder, back)
+            if update(back, changed=False)[0] or strays(back):
+                faults.append(f"moment {fatal}: going back leaves {strays(back)}")
             status, _, _ = update(folder, changed=True)
             if status:
                 faults.append(f"moment {fatal}: the next update failed")

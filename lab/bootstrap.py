@@ -1,0 +1,168 @@
+"""Sets a fresh machine up: distribution packages, then the Python environment in ``.venv``. Standard library only.
+
+Run as ``python3 -m lab.bootstrap``, with the system's Python, before there is anything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ("requirements.txt", "requirements-lab.txt", "requirements-dev.txt", "constraints.txt")
+PYTHON = (3, 11)
+GIBIBYTE = 1 << 30
+SPACE = 2 * GIBIBYTE
+"""Bytes that the environment takes, rounded up."""
+
+COMMANDS: Mapping[str, str] = {"git": "git", "mvn": "maven", "setpriv": "util-linux"}
+"""The commands that the lab calls, and the Debian packages that have them."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What matters of a machine: its system, its commands, who runs this, and where there is room."""
+
+    system: str
+    architecture: str
+    python: tuple[int, int]
+    has_venv: bool
+    commands: frozenset[str]
+    is_root: bool
+    has_apt: bool
+    free: int
+    writable: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be installed, and what stands in the way, a line each with its fix."""
+
+    packages: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+
+
+def plan(machine: Machine) -> Plan:
+    """Say what a machine lacks. Pure."""
+    obstacles = []
+    if machine.system != "Linux" or machine.architecture not in ("x86_64", "aarch64"):
+        obstacles.append(
+            f"system {machine.system} on {machine.architecture}: the lab needs Linux on x86_64 or aarch64;"
+            " use a virtual machine, or a real cluster with pulumi up"
+        )
+    if machine.python < PYTHON:
+        have, need = (".".join(map(str, version)) for version in (machine.python, PYTHON))
+        obstacles.append(
+            f"Python {have}: at least {need} is needed; name another with make PYTHON=python{need}"
+        )
+    if machine.free < SPACE:
+        obstacles.append(
+            f"{machine.free / GIBIBYTE:.1f} GiB free in the project's folder: {SPACE // GIBIBYTE} GiB are needed; free some"
+        )
+    if not machine.writable:
+        obstacles.append(f"folder {ROOT}: you may not write there; clone the project to where you may")
+    packages = [package for command, package in COMMANDS.items() if command not in machine.commands]
+    if not machine.has_venv:
+        packages.append("python3-venv")
+    if packages and not (machine.is_root and machine.has_apt):
+        why = "you are not root" if machine.has_apt else "there is no apt-get here"
+        obstacles.append(f"missing packages {', '.join(packages)} ({why}): install them, then run this again")
+    return Plan(tuple(packages), tuple(obstacles))
+
+
+def inspect() -> Machine:
+    """Look at this machine."""
+    return Machine(
+        system=platform.system(),
+        architecture=platform.machine(),
+        python=sys.version_info[:2],
+        has_venv=_has_venv(),
+        commands=frozenset(command for command in COMMANDS if shutil.which(command)),
+        is_root=os.geteuid() == 0,
+        has_apt=shutil.which("apt-get") is not None,
+        free=shutil.disk_usage(ROOT).free,
+        writable=os.access(ROOT, os.W_OK),
+    )
+
+
+def _has_venv() -> bool:
+    try:
+        import ensurepip  # noqa: PLC0415 Debian leaves it out of its python3
+        import venv  # noqa: PLC0415
+    except ImportError:
+        return False
+    return bool(ensurepip and venv)
+
+
+def key(files: Iterable[Path]) -> str:
+    """Return what the environment depends on: this Python and the requirement files, as one digest."""
+    digest = hashlib.sha256(sys.version.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def install(packages: Collection[str]) -> str | None:
+    """Install distribution packages and return None, or what went wrong."""
+    print(f"installing {', '.join(packages)} with apt-get", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+        result = subprocess.run(
+            ["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            said = (result.stderr.strip().splitlines() or ["no output"])[-1]
+            return (
+                f"apt-get {arguments[0]}: {said}; check the network, or install {', '.join(packages)} by hand"
+            )
+    return None
+
+
+def make_environment() -> str | None:
+    """Make ``.venv`` what the requirement files say and return None, or what went wrong."""
+    folder = ROOT / ".venv"
+    stamp = folder / ".requirements"
+    wanted = key(ROOT / name for name in REQUIREMENTS)
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+        return None
+    print("making the Python environment in .venv", flush=True)
+    python = folder / "bin" / "python"
+    if (
+        not python.exists()
+        and subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False).returncode
+    ):
+        return f"{sys.executable} -m venv {folder} failed; is python3-venv installed?"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    arguments = [word for name in REQUIREMENTS[:-1] for word in ("-r", name)]
+    result = subprocess.run(
+        [*pip, *arguments, "-c", REQUIREMENTS[-1]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        said = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no output"]
+        return f"pip install: {said[-1].removeprefix('ERROR: ')}; check the network and the package index"
+    stamp.write_text(wanted, encoding="ascii")
+    return None
+
+
+def main() -> int:
+    """Set this machine up."""
+    found = plan(inspect())
+    for line in found.obstacles:
+        print(f"error: {line}", file=sys.stderr)
+    if found.obstacles:
+        return 1
+    fault = (install(found.packages) if found.packages else None) or make_environment()
+    if fault:
+        print(f"error: {fault}", file=sys.stderr)
+    return 1 if fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
