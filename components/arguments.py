@@ -147,11 +147,16 @@ def kafka_user(settings: Settings, user: access.KafkaUser) -> KafkaUserArgs:
     }
 
 
-def demo_service(settings: Settings, service: Service, credentials: KafkaCredentials | None) -> DemoServiceArgs:
+def demo_service(
+    settings: Settings, service: Service, credentials: KafkaCredentials | None
+) -> DemoServiceArgs:
     """One of the application's services; with credentials it is logged in to Kafka."""
     kafka_environment = (
         workloads.kafka_environment(
-            credentials.user_name, credentials.bootstrap_address, credentials.secret_name, credentials.secret_key
+            credentials.user_name,
+            credentials.bootstrap_address,
+            credentials.secret_name,
+            credentials.secret_key,
         )
         if credentials
         else []

@@ -28,5 +28,7 @@ class DemoApplication(pulumi.ComponentResource):
             DemoService(
                 f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self)
             )
-        self.service_names = pulumi.Output.from_input([service["service_name"] for service in args["services"]])
+        self.service_names = pulumi.Output.from_input(
+            [service["service_name"] for service in args["services"]]
+        )
         self.register_outputs({"serviceNames": self.service_names})

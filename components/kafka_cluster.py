@@ -53,9 +53,7 @@ class KafkaCluster(pulumi.ComponentResource):
     entity_operator_principal: pulumi.Output[str]
     """Identity of the entity operator in the mesh."""
 
-    def __init__(
-        self, name: str, args: KafkaClusterArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: KafkaClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:KafkaCluster", name, dict(args), opts)
         pools = [
             custom_resource(

@@ -21,9 +21,7 @@ class MeshSecurity(pulumi.ComponentResource):
     policy_names: pulumi.Output[list[str]]
     """What was made, each as ``kind/namespace/name``."""
 
-    def __init__(
-        self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshSecurity", name, dict(args), opts)
         made = []
         for manifest in args["policies"]:

@@ -201,7 +201,9 @@ def _application_workloads(settings: Settings) -> Iterable[Workload]:
 
 
 def _platform_workloads(settings: Settings) -> Iterable[Workload]:
-    def strimzi(identifier: str, account: str, labels: dict[str, str], *, sidecar: bool, **serves: Any) -> Workload:
+    def strimzi(
+        identifier: str, account: str, labels: dict[str, str], *, sidecar: bool, **serves: Any
+    ) -> Workload:
         return Workload(
             id=identifier,
             namespace=settings.kafka_namespace,

@@ -54,7 +54,8 @@ def kafka_spec(settings: Settings) -> dict[str, Any]:
             "template": {
                 "pod": {
                     "metadata": {
-                        "labels": _pod_labels(settings, "kafka-entity-operator") | {"app-type": "entity-operator"}
+                        "labels": _pod_labels(settings, "kafka-entity-operator")
+                        | {"app-type": "entity-operator"}
                     }
                 },
                 # A topic's finalizer would hang a destroy once its operator is gone (strimzi/strimzi-kafka-operator#11901).
@@ -90,7 +91,10 @@ def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
         "topicName": topic,
         "partitions": settings.topic_partitions,
         "replicas": settings.replicas,
-        "config": {"retention.ms": settings.topic_retention_ms, "segment.bytes": settings.topic_segment_bytes},
+        "config": {
+            "retention.ms": settings.topic_retention_ms,
+            "segment.bytes": settings.topic_segment_bytes,
+        },
     }
 
 

@@ -93,7 +93,10 @@ def broker_labels(settings: Settings) -> dict[str, str]:
 
 def entity_operator_labels(settings: Settings) -> dict[str, str]:
     """Labels that Strimzi gives the entity operator's pods and nothing else."""
-    return {"strimzi.io/cluster": settings.kafka_cluster, "strimzi.io/name": entity_operator_account(settings)}
+    return {
+        "strimzi.io/cluster": settings.kafka_cluster,
+        "strimzi.io/name": entity_operator_account(settings),
+    }
 
 
 def otlp_host(settings: Settings) -> str:

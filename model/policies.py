@@ -237,7 +237,8 @@ def destination_rules(settings: Settings) -> Iterator[Manifest]:
                 "host": names.service_address(settings, service.name),
                 "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
                 "subsets": [
-                    {"name": version.name, "labels": {"version": version.name}} for version in service.versions
+                    {"name": version.name, "labels": {"version": version.name}}
+                    for version in service.versions
                 ],
             },
         )
@@ -336,7 +337,9 @@ def _ports(ports: Iterable[int], *protocols: str) -> list[dict[str, Any]]:
     return [{"protocol": protocol, "port": port} for port in ports for protocol in protocols or ("TCP",)]
 
 
-def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+def _by_ports(
+    model: AccessModel, ends: Iterable[tuple[str, int]]
+) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
     ports: dict[str, list[int]] = defaultdict(list)
     for end, port in ends:
         if port not in ports[end]:
@@ -344,8 +347,8 @@ def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[t
     peers: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for end, used in ports.items():
         peers[tuple(sorted(used))].append(end)
-    for used, found in peers.items():
-        yield list(used), [_peer(model.workload(end)) for end in found]
+    for shared, found in peers.items():
+        yield list(shared), [_peer(model.workload(end)) for end in found]
 
 
 def _ingress(model: AccessModel, workload: Workload) -> list[dict[str, Any]]:

@@ -126,11 +126,15 @@ ServiceName = Annotated[
     str, _matching(_LABEL, 40, f"{_LABEL_TEXT}, at most 40 characters (longer names are derived from it)")
 ]
 VersionName = Annotated[
-    str, _matching(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 20, "lower-case letters, digits and '-', at most 20 characters")
+    str,
+    _matching(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 20, "lower-case letters, digits and '-', at most 20 characters"
+    ),
 ]
 DnsName = Annotated[str, _matching(_DNS_NAME, 253, "a DNS name: lower-case labels joined by '.'")]
 TopicName = Annotated[
-    str, _matching(_DNS_NAME, 249, "lower-case letters, digits, '-' and '.' (a KafkaTopic has the topic's name)")
+    str,
+    _matching(_DNS_NAME, 249, "lower-case letters, digits, '-' and '.' (a KafkaTopic has the topic's name)"),
 ]
 GroupName = Annotated[str, _matching(r"[A-Za-z0-9._-]+", 249, "letters, digits, '.', '_' and '-'")]
 Path = Annotated[str, _matching(r"/[A-Za-z0-9/_.~-]*", 2000, "an exact path that starts with '/'")]
@@ -144,9 +148,12 @@ Image = Annotated[
 ]
 Duration = Annotated[str, _matching(r"([0-9]+(h|m|s))+", 20, "a duration such as 10m, 90s or 1h30m")]
 Cidr = Annotated[
-    str, _matching(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/([12]?[0-9]|3[0-2])", 18, "an address range such as 10.0.0.0/8")
+    str,
+    _matching(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/([12]?[0-9]|3[0-2])", 18, "an address range such as 10.0.0.0/8"),
 ]
-Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")]
+Quantity = Annotated[
+    str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")
+]
 EnvName = Annotated[
     str, _matching(r"[A-Z_][A-Z0-9_]*", 200, "capital letters, digits and '_' (an environment variable)")
 ]
@@ -159,7 +166,9 @@ Positive = Annotated[int, _within(1, 2**62)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False
+    )
 
 
 class Timeouts(_Model):
@@ -449,7 +458,11 @@ def _node_pools(settings: Any) -> Iterator[str]:
         if storage.type is StorageType.PERSISTENT and storage.size is None:
             yield f"{path}.size is missing; type persistent-claim needs one, such as 10Gi"
         if storage.type is StorageType.EPHEMERAL:
-            for name, value in (("size", storage.size), ("class", storage.class_), ("deleteClaim", storage.delete_claim)):
+            for name, value in (
+                ("size", storage.size),
+                ("class", storage.class_),
+                ("deleteClaim", storage.delete_claim),
+            ):
                 if value is not None:
                     yield f"{path}.{name} = {value!r}: only type persistent-claim has it; remove it"
 
@@ -484,7 +497,9 @@ def _services(settings: Any) -> Iterator[str]:
                     f"declared are {', '.join(sorted(names))}"
                 )
         yield from _duplicates(
-            f"{path}.calls", "call", [f"{call.method.value} {call.service}{call.path}" for call in service.calls]
+            f"{path}.calls",
+            "call",
+            [f"{call.method.value} {call.service}{call.path}" for call in service.calls],
         )
         for position, topic in enumerate(service.reads):
             if topic not in written:

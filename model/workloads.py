@@ -38,7 +38,7 @@ def environment(settings: Settings, service: Service, version: Version) -> dict[
     return env | service.env
 
 
-def kafka_environment(user: Any, bootstrap: Any, secret: Any, key: str) -> list[dict[str, Any]]:
+def kafka_environment(user: Any, bootstrap: Any, secret: Any, key: Any) -> list[dict[str, Any]]:
     """Return the environment that logs a container in to Kafka. The arguments may be Pulumi outputs."""
     return [
         {"name": "KAFKA_BOOTSTRAP_SERVER", "value": bootstrap},

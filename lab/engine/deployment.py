@@ -20,6 +20,7 @@ from lab.engine.provider import (
     Context,
     Diff,
     ImmutableFieldError,
+    Live,
     Provider,
     ProviderError,
 )
@@ -571,18 +572,34 @@ class Deployment:
             known = self.journal.previous.get(resource.urn)
             if operation.type == "updating" and known:
                 self.journal.previous[resource.urn] = replace(known, init_errors=(_INTERRUPTED,))
+            elif operation.type == "deleting" and known and known.id == resource.id:
+                await self._recover_deletion(known)
             elif operation.type == "creating":
                 await self._recover_creation(resource, known)
         if operations and not self._preview:
             await self.journal.save()
 
+    async def _recover_deletion(self, known: Resource) -> None:
+        if await self._look(known, known.id, reveal(known.outputs)) is None:
+            self.journal.drop(known)
+
+    async def _look(self, resource: Resource, identifier: str | None, outputs: Properties) -> Live | None:
+        """Return what an interrupted call left.
+
+        :raises EngineError: if that cannot be found out.
+        """
+        context = self._context(resource, "read")
+        try:
+            return await self._provider_of(resource).read(
+                context, identifier, reveal(resource.inputs), outputs
+            )
+        except ProviderError as error:
+            message = f"an earlier run was killed while it made or deleted {resource.urn}; whether it exists is not known: {error}"
+            raise EngineError(message) from error
+
     async def _recover_creation(self, resource: Resource, known: Resource | None) -> None:
         provider = self._provider_of(resource)
-        try:
-            live = await provider.read(self._context(resource, "read"), None, reveal(resource.inputs), {})
-        except ProviderError as error:
-            message = f"an earlier run was killed while it made {resource.urn}; whether it exists is not known: {error}"
-            raise EngineError(message) from error
+        live = await self._look(resource, None, {})
         if live is None:
             return
         work = _Work(Registration(resource.type, urns.name_of(resource.urn)), resource, None, provider)
