@@ -69,7 +69,7 @@ def test_what_changed_is_a_table_with_the_properties_below(repository: Path) -> 
     assert "! spec.ports[0].port: 80 => 81" in result.stdout
     assert "| replace | `kubernetes:core/v1:Secret` | `secret` |" in result.stdout
     assert "! port: 80 => 81" in result.stdout
-    assert "stringData: [secret] => [secret] [forces replacement]" in result.stdout
+    assert "stringData.password: [secret] => [secret] [forces replacement]" in result.stdout
 
 
 def test_an_unknown_ref_is_named(repository: Path) -> None:

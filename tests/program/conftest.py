@@ -1,0 +1,35 @@
+"""Settings as the program gets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model.settings import Settings, load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def defaults() -> dict[str, Any]:
+    """The default of every key, as Pulumi.yaml declares it."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    return {key: value["default"] for key, value in declared.items()}
+
+
+@pytest.fixture
+def settings(defaults: dict[str, Any]) -> Callable[..., Settings]:
+    """Load the defaults with some keys set otherwise."""
+
+    def make(**changed: Any) -> Settings:
+        values = {**defaults, **changed}
+        return load(
+            {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        )
+
+    return make

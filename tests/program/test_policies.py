@@ -1,0 +1,152 @@
+"""Who may talk to whom, as the policies say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from model import kafka
+from model.access import access_model, kafka_users
+from model.policies import policies
+from model.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+Load = Callable[..., Settings]
+
+
+def of_kind(manifests: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the specifications of a kind by ``namespace/name``."""
+    return {
+        f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["spec"]
+        for item in manifests
+        if item["kind"] == kind
+    }
+
+
+def test_everything_is_denied_in_both_namespaces_unless_allowed(settings: Load) -> None:
+    made = policies(settings())
+    for kind in ("AuthorizationPolicy", "NetworkPolicy"):
+        assert {"kafka/default-deny", "demo-app/default-deny"} <= set(of_kind(made, kind))
+    assert of_kind(made, "AuthorizationPolicy")["kafka/default-deny"] == {}
+
+
+def test_no_rule_allows_everybody_everything(settings: Load) -> None:
+    for name, spec in of_kind(policies(settings()), "AuthorizationPolicy").items():
+        for rule in spec.get("rules", []):
+            assert rule.get("to"), name
+            assert all(target["operation"] for target in rule["to"]), name
+
+
+def test_customer_may_be_called_by_the_gateway_alone(settings: Load) -> None:
+    rules = of_kind(policies(settings()), "AuthorizationPolicy")["demo-app/customer"]["rules"]
+    principals = [
+        name for rule in rules for source in rule["from"] for name in source["source"]["principals"]
+    ]
+    assert principals == ["cluster.local/ns/istio-system/sa/istio-ingressgateway"]
+
+
+def test_only_declared_callers_reach_a_service_and_only_as_declared(settings: Load) -> None:
+    rules = of_kind(policies(settings()), "AuthorizationPolicy")["demo-app/recommendation"]["rules"]
+    assert rules == [
+        {
+            "from": [{"source": {"principals": ["cluster.local/ns/demo-app/sa/preference-v1"]}}],
+            "to": [{"operation": {"methods": ["GET"], "paths": ["/"], "ports": ["8080"]}}],
+        }
+    ]
+
+
+def test_kafka_is_open_to_its_clients_alone(settings: Load) -> None:
+    rules = of_kind(policies(settings()), "AuthorizationPolicy")["kafka/demo-app-log-cluster-kafka"]["rules"]
+    opening = [rule for rule in rules if any("9092" in target["operation"]["ports"] for target in rule["to"])]
+    assert len(opening) == 1
+    principals = opening[0]["from"][0]["source"]["principals"]
+    assert {name.rpartition("/")[2] for name in principals} == {
+        "customer-v1", "preference-v1", "recommendation-v1", "recommendation-v2", "recommendation-v3", "consumer-v1",
+        "demo-app-log-cluster-entity-operator",
+    } or {name.rpartition("/")[2] for name in principals} == {
+        "customer-v1", "preference-v1", "recommendation-v1", "recommendation-v2", "recommendation-v3", "consumer-v1",
+    }  # fmt: skip
+
+
+def test_mutual_tls_is_strict_but_for_strimzis_own_ports_on_the_brokers(settings: Load) -> None:
+    made = of_kind(policies(settings()), "PeerAuthentication")
+    assert {name for name, spec in made.items() if "selector" not in spec} == {
+        "istio-system/default", "kafka/default", "demo-app/default"
+    }  # fmt: skip
+    exceptions = {name: spec for name, spec in made.items() if "portLevelMtls" in spec}
+    assert set(exceptions) == {"kafka/demo-app-log-cluster-kafka"}
+    assert "9092" not in exceptions["kafka/demo-app-log-cluster-kafka"]["portLevelMtls"]
+    assert all(spec["mtls"]["mode"] == "STRICT" for spec in made.values())
+
+
+def test_the_host_outside_is_open_to_recommendation_v3_alone(settings: Load) -> None:
+    loaded = settings()
+    sidecars = of_kind(policies(loaded), "Sidecar")
+    knowing = [
+        name
+        for name, spec in sidecars.items()
+        if any("worldclockapi.com" in host for host in spec["egress"][0]["hosts"])
+    ]
+    assert knowing == ["demo-app/recommendation-v3"]
+    network = of_kind(policies(loaded), "NetworkPolicy")
+    reaching = [
+        name
+        for name, spec in network.items()
+        if any("ipBlock" in peer for rule in spec.get("egress", []) for peer in rule.get("to", []))
+    ]
+    assert reaching == ["demo-app/recommendation-v3"]
+
+
+def test_calls_are_shared_out_by_weight(settings: Load) -> None:
+    route = of_kind(policies(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
+    assert [(item["destination"]["subset"], item["weight"]) for item in route] == [
+        ("v1", 40),
+        ("v2", 40),
+        ("v3", 20),
+    ]
+
+
+def test_a_users_rights_are_its_own_topic_and_no_more(settings: Load) -> None:
+    users = {user.name: user for user in kafka_users(settings())}
+    assert set(users) == {
+        "customer-writer",
+        "preference-writer",
+        "recommendation-writer",
+        "consumer-reader-writer",
+    }
+    assert kafka.acl_rules(users["customer-writer"].acls) == [
+        {
+            "type": "allow",
+            "resource": {"type": "topic", "name": "demo-application-log-customer", "patternType": "literal"},
+            "operations": ["Write", "Create", "Describe"],
+            "host": "*",
+        }
+    ]
+    consumer = [(acl.resource, acl.name, set(acl.operations)) for acl in users["consumer-reader-writer"].acls]
+    assert ("topic", "demo-application-log-customer", {"Read", "Describe"}) in consumer
+    assert ("topic", "demo-application-log-aggregated", {"Write", "Describe"}) in consumer
+    assert {kind for kind, _, _ in consumer} == {"topic", "group", "transactionalId"}
+
+
+def test_a_new_service_gets_its_edges_user_and_policies_from_its_declaration(
+    settings: Load, defaults: dict[str, Any]
+) -> None:
+    audit = {
+        "name": "audit",
+        "versions": [{"name": "v1"}],
+        "calls": [{"service": "customer", "method": "GET", "path": "/"}],
+        "writes": "demo-application-log-audit",
+    }
+    loaded = settings(services=[*defaults["services"], audit])
+    made = policies(loaded)
+    rules = of_kind(made, "AuthorizationPolicy")["demo-app/customer"]["rules"]
+    assert any(
+        "cluster.local/ns/demo-app/sa/audit-v1" in rule["from"][0]["source"]["principals"] for rule in rules
+    )
+    assert "demo-app/audit-v1" in of_kind(made, "NetworkPolicy")
+    assert "demo-app/audit-v1" in of_kind(made, "Sidecar")
+    assert "audit-writer" in {user.name for user in kafka_users(loaded)}
+    assert "demo-application-log-audit" in access_model(loaded).topics
