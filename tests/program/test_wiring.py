@@ -149,7 +149,7 @@ def test_without_wait_for_ready_nothing_is_waited_for() -> None:
     preview = Program(ROOT).preview(stack="dev", config={"waitForReady": False})
     for item in preview.resources:
         assert "pulumi.com/waitFor" not in annotations(item)
-        if item.type in ("kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service"):
+        if item.type in ("kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service") and not item.external:
             assert annotations(item)["pulumi.com/skipAwait"] == "true"
         if item.type == "kubernetes:helm.sh/v4:Chart":
             assert item.inputs["skipAwait"] is True
