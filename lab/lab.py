@@ -48,6 +48,8 @@ class Lab:
             )
             raise LabError(message)
 
+        self._engine()
+
     @property
     def folder(self) -> Path:
         """Everything of this lab."""
