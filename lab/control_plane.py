@@ -21,6 +21,9 @@ PORT: Final = 16443
 """The API server's port unless another is asked for; etcd has the two after it."""
 
 _READY_SECONDS: Final = 120
+_LINGERING_SECONDS: Final = 5
+"""For how long a process that was killed may hold its ports."""
+
 _CIPHERS: Final = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 
@@ -88,8 +91,11 @@ class ControlPlane:
     def _refuse_taken_ports(self) -> None:
         etcd, api_server, _ = self.processes()
         owners = {self.port: api_server, self.port + 1: etcd, self.port + 2: etcd}
-        taken = [port for port, owner in owners.items() if owner.pid() is None and not _is_free(port)]
-        if taken:
+        deadline = time.monotonic() + _LINGERING_SECONDS
+        while taken := [port for port, owner in owners.items() if owner.pid() is None and not _is_free(port)]:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
             ports = ", ".join(map(str, taken))
             message = (
                 f"port {ports} on 127.0.0.1 is in use by another program; end that, or choose another with --port"
