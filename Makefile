@@ -40,6 +40,8 @@ bench: environment ## Measure the engine
 	.venv/bin/python -m benchmarks
 
 test: environment ## Run all tests
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
 	.venv/bin/mypy lab components model
 	.venv/bin/lint-imports
 	.venv/bin/python -m lab.binaries

@@ -22,9 +22,7 @@ settings = read_settings()
 # The mesh, and the two namespaces that belong to it.
 istio = IstioControlPlane("istio", arguments.istio_control_plane(settings))
 kafka_namespace = MeshNamespace("kafka", arguments.mesh_namespace(settings, settings.kafka_namespace))
-application_namespace = MeshNamespace(
-    "application", arguments.mesh_namespace(settings, settings.application_namespace)
-)
+application_namespace = MeshNamespace("application", arguments.mesh_namespace(settings, settings.application_namespace))
 observability = Observability(
     "observability", arguments.observability(settings), pulumi.ResourceOptions(depends_on=[istio.ready])
 )
@@ -40,13 +38,9 @@ security = MeshSecurity(
 operator = StrimziOperator(
     "strimzi", arguments.strimzi_operator(settings), pulumi.ResourceOptions(depends_on=[security])
 )
-kafka = KafkaCluster(
-    "kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=[operator])
-)
+kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=[operator]))
 topics = {
-    topic: KafkaTopic(
-        topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka])
-    )
+    topic: KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka]))
     for topic in settings.topics
 }
 users = {

@@ -105,13 +105,9 @@ def kafka_cluster(settings: Settings) -> KafkaClusterArgs:
         "namespace": settings.kafka_namespace,
         "cluster_name": settings.kafka_cluster,
         "spec": kafka.kafka_spec(settings),
-        "node_pools": [
-            {"name": pool.name, "spec": kafka.node_pool_spec(pool)} for pool in settings.kafka_node_pools
-        ],
+        "node_pools": [{"name": pool.name, "spec": kafka.node_pool_spec(pool)} for pool in settings.kafka_node_pools],
         "bootstrap_address": names.bootstrap_address(settings),
-        "broker_principal": names.principal(
-            settings, settings.kafka_namespace, names.broker_account(settings)
-        ),
+        "broker_principal": names.principal(settings, settings.kafka_namespace, names.broker_account(settings)),
         "entity_operator_principal": names.principal(
             settings, settings.kafka_namespace, names.entity_operator_account(settings)
         ),
@@ -147,9 +143,7 @@ def kafka_user(settings: Settings, user: access.KafkaUser) -> KafkaUserArgs:
     }
 
 
-def demo_service(
-    settings: Settings, service: Service, credentials: KafkaCredentials | None
-) -> DemoServiceArgs:
+def demo_service(settings: Settings, service: Service, credentials: KafkaCredentials | None) -> DemoServiceArgs:
     """One of the application's services; with credentials it is logged in to Kafka."""
     kafka_environment = (
         workloads.kafka_environment(

@@ -20,15 +20,9 @@ class DemoApplication(pulumi.ComponentResource):
     service_names: pulumi.Output[list[str]]
     """Names of the services."""
 
-    def __init__(
-        self, name: str, args: DemoApplicationArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: DemoApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:DemoApplication", name, dict(args), opts)
         for service in args["services"]:
-            DemoService(
-                f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self)
-            )
-        self.service_names = pulumi.Output.from_input(
-            [service["service_name"] for service in args["services"]]
-        )
+            DemoService(f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self))
+        self.service_names = pulumi.Output.from_input([service["service_name"] for service in args["services"]])
         self.register_outputs({"serviceNames": self.service_names})

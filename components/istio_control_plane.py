@@ -55,9 +55,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     ingress_address: pulumi.Output[str]
     """Where the gateway is reached: its load balancer's address, else its name inside the cluster, else nothing."""
 
-    def __init__(
-        self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)
 
         def chart(suffix: str, source: ChartSource, release: str, needs: pulumi.Resource) -> Chart:
@@ -67,9 +65,7 @@ class IstioControlPlane(pulumi.ComponentResource):
                 release=release,
                 namespace=args["namespace"],
                 wait=args["wait"],
-                opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[needs], custom_timeouts=timeouts(args["timeout"])
-                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[needs], custom_timeouts=timeouts(args["timeout"])),
             )
 
         namespace = Namespace(
@@ -93,9 +89,7 @@ class IstioControlPlane(pulumi.ComponentResource):
                     gateway.resources.apply(lambda _: identifier),
                     opts=pulumi.ResourceOptions(parent=self),
                 )
-                self.ingress_address = service.status.apply(
-                    lambda status: _address(status) or args["gateway_host"]
-                )
+                self.ingress_address = service.status.apply(lambda status: _address(status) or args["gateway_host"])
 
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.trust_domain = pulumi.Output.from_input(args["trust_domain"])

@@ -81,9 +81,7 @@ class KafkaCluster(pulumi.ComponentResource):
                 "spec": args["spec"],
             },
             wait=args["wait"],
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=pools, custom_timeouts=timeouts(args["timeout"])
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=pools, custom_timeouts=timeouts(args["timeout"])),
         )
 
         self.namespace = pulumi.Output.from_input(args["namespace"])

@@ -5,7 +5,7 @@ from typing import TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 
-PASSWORD_KEY = "password"
+PASSWORD_KEY = "password"  # noqa: S105
 """Key of the password in its Secret."""
 
 
@@ -38,9 +38,7 @@ class KafkaCredentials(pulumi.ComponentResource):
     secret_key: pulumi.Output[str]
     """Key of the password in that Secret."""
 
-    def __init__(
-        self, name: str, args: KafkaCredentialsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: KafkaCredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:KafkaCredentials", name, dict(args), opts)
         secret = Secret(
             f"{name}-secret",

@@ -72,9 +72,7 @@ class KafkaUser(pulumi.ComponentResource):
                 "spec": {
                     "authentication": {
                         "type": "scram-sha-512",
-                        "password": {
-                            "valueFrom": {"secretKeyRef": {"name": self.secret_name, "key": PASSWORD_KEY}}
-                        },
+                        "password": {"valueFrom": {"secretKeyRef": {"name": self.secret_name, "key": PASSWORD_KEY}}},
                     },
                     "authorization": {"type": "simple", "acls": args["acls"]},
                 },

@@ -21,9 +21,7 @@ class MeshNamespace(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """Name of the namespace."""
 
-    def __init__(
-        self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
         labels = {"istio-injection": "enabled"} if args.get("injected") else {}
         Namespace(

@@ -51,9 +51,7 @@ class Observability(pulumi.ComponentResource):
     kiali_url: pulumi.Output[str]
     """URL of Kiali inside the cluster."""
 
-    def __init__(
-        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:Observability", name, dict(args), opts)
 
         def chart(suffix: str, source: ChartSource, release: str, *needs: pulumi.Resource) -> pulumi.Resource:

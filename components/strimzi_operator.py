@@ -27,9 +27,7 @@ class StrimziOperator(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """Namespace of the operator."""
 
-    def __init__(
-        self, name: str, args: StrimziOperatorArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: StrimziOperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:StrimziOperator", name, dict(args), opts)
         install(
             f"{name}-chart",

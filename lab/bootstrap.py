@@ -59,12 +59,11 @@ def plan(machine: Machine) -> Plan:
         )
     if machine.python < PYTHON:
         have, need = (".".join(map(str, version)) for version in (machine.python, PYTHON))
-        obstacles.append(
-            f"Python {have}: at least {need} is needed; name another with make PYTHON=python{need}"
-        )
+        obstacles.append(f"Python {have}: at least {need} is needed; name another with make PYTHON=python{need}")
     if machine.free < SPACE:
         obstacles.append(
-            f"{machine.free / GIBIBYTE:.1f} GiB free in the project's folder: {SPACE // GIBIBYTE} GiB are needed; free some"
+            f"{machine.free / GIBIBYTE:.1f} GiB free in the project's folder: {SPACE // GIBIBYTE} GiB are needed;"
+            " free some"
         )
     if not machine.writable:
         obstacles.append(f"folder {ROOT}: you may not write there; clone the project to where you may")
@@ -114,14 +113,10 @@ def install(packages: Collection[str]) -> str | None:
     print(f"installing {', '.join(packages)} with apt-get", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
-        result = subprocess.run(
-            ["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False
-        )
+        result = subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False)
         if result.returncode:
             said = (result.stderr.strip().splitlines() or ["no output"])[-1]
-            return (
-                f"apt-get {arguments[0]}: {said}; check the network, or install {', '.join(packages)} by hand"
-            )
+            return f"apt-get {arguments[0]}: {said}; check the network, or install {', '.join(packages)} by hand"
     return None
 
 
@@ -134,10 +129,7 @@ def make_environment() -> str | None:
         return None
     print("making the Python environment in .venv", flush=True)
     python = folder / "bin" / "python"
-    if (
-        not python.exists()
-        and subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False).returncode
-    ):
+    if not python.exists() and subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False).returncode:
         return f"{sys.executable} -m venv {folder} failed; is python3-venv installed?"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     arguments = [word for name in REQUIREMENTS[:-1] for word in ("-r", name)]

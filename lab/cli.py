@@ -80,9 +80,7 @@ def up(lab: Lab, config: tuple[str, ...]) -> int:
     with lab.locked():
         plane = lab.control_plane(build(click.echo))
         assemble(ROOT / ".lab" / "charts", click.echo)
-        click.echo(
-            "control plane: starting" if plane.processes()[1].pid() is None else "control plane: running"
-        )
+        click.echo("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
         plane.start()
         click.echo(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
         return lab.run("up", "--yes", config=config)
@@ -113,9 +111,7 @@ def refresh(lab: Lab) -> int:
 
 
 @main.command()
-@click.option(
-    "--force", is_flag=True, help="Remove the lab even if its resources cannot be destroyed one by one."
-)
+@click.option("--force", is_flag=True, help="Remove the lab even if its resources cannot be destroyed one by one.")
 @_command
 def down(lab: Lab, force: bool) -> int:
     """Destroy what the program made, stop the lab and remove everything of it."""
@@ -128,9 +124,7 @@ def down(lab: Lab, force: bool) -> int:
             plane.start()
             code = lab.run("destroy", "--yes", "--skip-preview")
             if code:
-                click.echo(
-                    "error: not all could be destroyed; `down --force` removes the lab all the same", err=True
-                )
+                click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)
                 return code
         plane.stop()
         shutil.rmtree(lab.folder)

@@ -201,9 +201,7 @@ def _application_workloads(settings: Settings) -> Iterable[Workload]:
 
 
 def _platform_workloads(settings: Settings) -> Iterable[Workload]:
-    def strimzi(
-        identifier: str, account: str, labels: dict[str, str], *, sidecar: bool, **serves: Any
-    ) -> Workload:
+    def strimzi(identifier: str, account: str, labels: dict[str, str], *, sidecar: bool, **serves: Any) -> Workload:
         return Workload(
             id=identifier,
             namespace=settings.kafka_namespace,
@@ -323,9 +321,7 @@ def _external_hosts(settings: Settings) -> tuple[ExternalHost, ...]:
 def _infrastructure(settings: Settings, workloads: Iterable[Workload]) -> tuple[Infrastructure, ...]:
     every = tuple(workload.id for workload in workloads)
     meshed = tuple(workload.id for workload in workloads if workload.sidecar)
-    application = tuple(
-        workload.id for workload in workloads if workload.namespace == settings.application_namespace
-    )
+    application = tuple(workload.id for workload in workloads if workload.namespace == settings.application_namespace)
     return (
         Infrastructure("dns", settings.dns_namespace, {}, (), tuple(settings.dns_ports), every),
         Infrastructure(

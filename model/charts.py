@@ -42,9 +42,7 @@ def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     result = dict(values)
     for key, value in over.items():
         below = result.get(key)
-        result[key] = (
-            merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-        )
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return result
 
 
@@ -60,7 +58,7 @@ def base(settings: Settings) -> dict[str, Any]:
         {
             "global": _global(settings),
             "defaultRevision": "default",
-            # istiod sets it to Fail once it is ready; any other value would be fought over at the next server-side apply
+            # istiod sets it to Fail once it is ready; any other value would be fought over at the next apply
             # (pulumi/pulumi-kubernetes#2210).
             "base": {"validationFailurePolicy": settings.webhook_failure_policy.value},
         },
@@ -118,9 +116,7 @@ def strimzi(settings: Settings) -> dict[str, Any]:
     return merged(
         {
             # Its own namespace is always watched, and the chart fails when it is also named here.
-            "watchNamespaces": [
-                name for name in settings.strimzi_watch_namespaces if name != settings.kafka_namespace
-            ],
+            "watchNamespaces": [name for name in settings.strimzi_watch_namespaces if name != settings.kafka_namespace],
             "generateNetworkPolicy": True,
             # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
             "labels": {"sidecar.istio.io/inject": "false"},

@@ -20,9 +20,7 @@ def to_try(settings: Settings) -> dict[str, str]:
     if any(service.reads for service in settings.services):
         reader = next(service for service in settings.services if service.reads)
         deployment = names.workload(reader, reader.versions[0])
-        commands["report"] = (
-            f"kubectl -n {application} logs deployment/{deployment} -c {reader.name} --follow"
-        )
+        commands["report"] = f"kubectl -n {application} logs deployment/{deployment} -c {reader.name} --follow"
     if settings.kiali:
         commands["kiali"] = (
             f"kubectl -n {settings.istio_namespace} port-forward service/kiali {names.KIALI_PORT}:{names.KIALI_PORT}"

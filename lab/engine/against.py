@@ -25,7 +25,7 @@ class _Errors(Silence):
     def __init__(self) -> None:
         self.all: list[str] = []
 
-    def message(self, severity: str, text: str, urn: str = "") -> None:  # noqa: ARG002 a Report's parameters
+    def message(self, severity: str, text: str, urn: str = "") -> None:
         if severity == "error":
             self.all.append(text)
 
@@ -40,9 +40,7 @@ async def compare(stack: run.Stack, overrides: Sequence[str], ref: str, parallel
         project = load_project(directory)
         configuration = load_configuration(project, stack.name, overrides, stack.environment)
         if project.name != stack.project.name:
-            message = (
-                f"--against {ref}: the project was {project.name!r} then and is {stack.project.name!r} now"
-            )
+            message = f"--against {ref}: the project was {project.name!r} then and is {stack.project.name!r} now"
             raise EngineError(message)
         before = replace(stack, project=project, configuration=configuration)
         old = await _foresee(before, Snapshot(), parallel, f"the program at {ref}")
@@ -64,9 +62,7 @@ def _check_out(directory: Path, ref: str, target: Path) -> Path:
     What git ignores is no part of any ref: files that were generated here, such as charts, serve both programs.
     """
     top = Path(_git(directory, "rev-parse", "--show-toplevel").decode().strip())
-    commit = _git(
-        directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", what=ref
-    )
+    commit = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", what=ref)
     archive = _git(top, "archive", "--format=tar", commit.decode().strip())
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(target, filter="data")
@@ -81,7 +77,7 @@ def _check_out(directory: Path, ref: str, target: Path) -> Path:
 
 def _git(directory: Path, *arguments: str, what: str = "") -> bytes:
     try:
-        result = subprocess.run(["git", "-C", str(directory), *arguments], capture_output=True, check=False)  # noqa: S607
+        result = subprocess.run(["git", "-C", str(directory), *arguments], capture_output=True, check=False)  # noqa: S603, S607
     except FileNotFoundError as error:
         message = "--against needs git, which is not on PATH; install it"
         raise EngineError(message) from error
@@ -95,9 +91,7 @@ def _git(directory: Path, *arguments: str, what: str = "") -> bytes:
 def markdown(stack: str, ref: str, outcome: run.Outcome) -> str:
     """Return a comment for a pull request: counts, a table of resources, and each one's changes to unfold."""
     shown = [change for change in outcome.changes if display.is_shown(change)]
-    changed = [
-        change for change in shown if change.step in (Step.CREATE, Step.UPDATE, Step.REPLACE, Step.DELETE)
-    ]
+    changed = [change for change in shown if change.step in (Step.CREATE, Step.UPDATE, Step.REPLACE, Step.DELETE)]
     lines = [f"### Stack `{stack}` against `{ref}`", ""]
     if not changed:
         lines.append("No resource changes.")
@@ -105,9 +99,7 @@ def markdown(stack: str, ref: str, outcome: run.Outcome) -> str:
         found = display.counts(changed)
         lines.append(", ".join(f"{number} to {step.value}" for step, number in found.items()) + ".")
         lines += ["", "| | Type | Name |", "|---|---|---|"]
-        lines += [
-            f"| {change.step.value} | `{_type(change)}` | `{_name(change)}` |" for change in _sorted(changed)
-        ]
+        lines += [f"| {change.step.value} | `{_type(change)}` | `{_name(change)}` |" for change in _sorted(changed)]
         for change in _sorted(changed):
             text = display.details(change)
             if text:

@@ -46,9 +46,7 @@ class Options:
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that all commands have."""
     options = (
-        click.option(
-            "--stack", "-s", required=True, help="The stack, whose settings are in Pulumi.<stack>.yaml."
-        ),
+        click.option("--stack", "-s", required=True, help="The stack, whose settings are in Pulumi.<stack>.yaml."),
         click.option(
             "--cwd",
             "-C",
@@ -139,9 +137,7 @@ def main() -> None:
 
 @main.command()
 @_run_options
-@click.option(
-    "--offline", is_flag=True, help="Contact nothing, read no state: show what a new stack would hold."
-)
+@click.option("--offline", is_flag=True, help="Contact nothing, read no state: show what a new stack would hold.")
 @click.option(
     "--against",
     metavar="GIT_REF",
@@ -153,9 +149,7 @@ def preview(offline: bool, against: str | None, **arguments: Any) -> int:
     options = _options(arguments)
     if against is not None:
         if not offline:
-            message = (
-                f"--against {against}: needs --offline, for it compares two programs and looks at no cluster"
-            )
+            message = f"--against {against}: needs --offline, for it compares two programs and looks at no cluster"
             raise EngineError(message)
         from lab.engine.against import compare  # noqa: PLC0415 only this needs it
 

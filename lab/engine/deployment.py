@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any, Final
 
-from lab.engine import plan, urn as urns, values
+from lab.engine import plan, values
+from lab.engine import urn as urns
 from lab.engine.errors import EngineError
 from lab.engine.plan import Step
 from lab.engine.provider import (
@@ -198,11 +199,7 @@ class Deployment:
                 name = urns.name_of(before) + name.removeprefix(urns.name_of(registration.parent))
             candidates.append(urns.make(self._stack, self._project, before, registration.type, name))
         for alias in candidates:
-            if (
-                urn not in self.journal.previous
-                and alias in self.journal.previous
-                and alias not in self._claimed
-            ):
+            if urn not in self.journal.previous and alias in self.journal.previous and alias not in self._claimed:
                 self.journal.rename(alias, urn)
                 self._renamed[urn] = alias
         return self.journal.previous.get(urn)
@@ -224,9 +221,7 @@ class Deployment:
                 key: tuple(sorted(found)) for key, found in sorted(registration.property_dependencies.items())
             },
             protect=inherited(registration.protect, parent.protect if parent else False),
-            retain_on_delete=inherited(
-                registration.retain_on_delete, parent.retain_on_delete if parent else False
-            ),
+            retain_on_delete=inherited(registration.retain_on_delete, parent.retain_on_delete if parent else False),
             deleted_with=registration.deleted_with or (parent.deleted_with if parent else ""),
             additional_secret_outputs=registration.additional_secret_outputs,
             timeouts=registration.timeouts,
@@ -241,7 +236,7 @@ class Deployment:
         return Step.SAME if old.inputs == goal.inputs else Step.UPDATE
 
     def _record(self, goal: Resource, old: Resource | None, change: Change, seconds: float = 0) -> Resource:
-        """Put a resource's new state in the journal and tell of it; a component keeps its outputs until it says new ones."""
+        """Put a resource's new state in the journal and tell of it; a component keeps its outputs until it has new ones."""  # noqa: E501
         outputs = old.outputs if old and not goal.custom and not goal.outputs else goal.outputs
         moment = now()
         made = replace(
@@ -374,9 +369,7 @@ class Deployment:
         work = replace(work, goal=replace(goal, inputs=mark_like(checked, inputs)))
         if old is None:
             before = self._deleted_first.get(goal.urn)
-            return await self._create(
-                work, Change(Step.REPLACE if before else Step.CREATE, before, work.goal)
-            )
+            return await self._create(work, Change(Step.REPLACE if before else Step.CREATE, before, work.goal))
         difference = await self._difference(work, old)
         if difference.replace_paths:
             return await self._replace(work, old, difference)
@@ -463,9 +456,7 @@ class Deployment:
                 if not self._preview:
                     operation = await self.journal.begin("updating", replace(goal, outputs=old.outputs))
                     self._report.begin(change)
-                outputs = await work.provider.update(
-                    context, old.id, reveal(old.outputs), reveal(goal.inputs)
-                )
+                outputs = await work.provider.update(context, old.id, reveal(old.outputs), reveal(goal.inputs))
         except ImmutableFieldError:
             if operation:
                 self.journal.end(operation)
@@ -590,11 +581,12 @@ class Deployment:
         """
         context = self._context(resource, "read")
         try:
-            return await self._provider_of(resource).read(
-                context, identifier, reveal(resource.inputs), outputs
-            )
+            return await self._provider_of(resource).read(context, identifier, reveal(resource.inputs), outputs)
         except ProviderError as error:
-            message = f"an earlier run was killed while it made or deleted {resource.urn}; whether it exists is not known: {error}"
+            message = (
+                f"an earlier run was killed while it made or deleted {resource.urn}; whether it exists is not known:"
+                f" {error}"
+            )
             raise EngineError(message) from error
 
     async def _recover_creation(self, resource: Resource, known: Resource | None) -> None:
@@ -615,14 +607,8 @@ class Deployment:
 
         :raises StoppedError: if a resource cannot be read.
         """
-        items = [
-            item
-            for item in self.journal.previous.values()
-            if item.custom and item.provider and not item.external
-        ]
-        await asyncio.gather(
-            *(self._guard(item.urn, self._refresh(item)) for item in items), return_exceptions=True
-        )
+        items = [item for item in self.journal.previous.values() if item.custom and item.provider and not item.external]
+        await asyncio.gather(*(self._guard(item.urn, self._refresh(item)) for item in items), return_exceptions=True)
         if self.failed:
             raise StoppedError
         self.journal.forget_dangling()
@@ -704,7 +690,9 @@ class Deployment:
 
 
 def _protected(item: Resource) -> str:
-    return f"{item.urn} is protected and would be deleted; take protect=True out of the program and run up, then try again"
+    return (
+        f"{item.urn} is protected and would be deleted; take protect=True out of the program and run up, then try again"
+    )
 
 
 def _provider_moved(old: Resource, new: Resource) -> Iterable[str]:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 from lab.engine import plan, values
 from lab.engine.plan import Step
@@ -16,7 +16,6 @@ from lab.engine.report import Change
 from lab.engine.run import Outcome
 from lab.engine.state import Resource, resource_to_json
 from lab.engine.urn import PROVIDER_PREFIX, STACK_TYPE, name_of, type_of
-from lab.engine.values import Properties
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -128,9 +127,9 @@ def value_at(value: Any, path: str) -> Any:
     for key in plan.parse_path(path):
         if isinstance(value, values.Secret) or value is values.UNKNOWN:
             return value
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+        if (isinstance(value, Mapping) and key in value) or (
+            isinstance(value, list) and isinstance(key, int) and key < len(value)
+        ):
             value = value[key]
         else:
             return _ABSENT
@@ -215,9 +214,7 @@ class Console:
     On a terminal what is under way stands below the lines of what is done, with the seconds it has taken.
     """
 
-    def __init__(
-        self, stream: TextIO = sys.stdout, *, preview: bool, diff: bool = False, quiet: bool = False
-    ) -> None:
+    def __init__(self, stream: TextIO = sys.stdout, *, preview: bool, diff: bool = False, quiet: bool = False) -> None:
         """Begin to show a run.
 
         :param diff: show each resource's properties.
@@ -232,7 +229,7 @@ class Console:
         self._live: Live | None = None
         self.diagnostics: list[dict[str, str]] = []
 
-    def __enter__(self) -> Console:
+    def __enter__(self) -> Self:
         """Start the live view where there is a terminal."""
         if not self._quiet and not self._preview and self._stream.isatty():
             from rich.console import Console as Terminal  # noqa: PLC0415 needed on a terminal only
@@ -305,6 +302,4 @@ class Console:
         where = "" if not urn or type_of(urn) == STACK_TYPE else f"{type_of(urn)} {name_of(urn)}: "
         if severity != "info":
             self.diagnostics.append({"severity": severity, "urn": urn, "message": text})
-        self.print(
-            *(f"{'' if severity == 'info' else f'{severity}: '}{where}{line}" for line in text.splitlines())
-        )
+        self.print(*(f"{'' if severity == 'info' else f'{severity}: '}{where}{line}" for line in text.splitlines()))

@@ -26,9 +26,7 @@ def _derive(passphrase: str, salt: bytes) -> bytes:
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 costs 50 ms that offline previews need not pay
     from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC  # noqa: PLC0415
 
-    return PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=_ROUNDS).derive(
-        passphrase.encode()
-    )
+    return PBKDF2HMAC(algorithm=hashes.SHA256(), length=32, salt=salt, iterations=_ROUNDS).derive(passphrase.encode())
 
 
 class Crypter:
@@ -105,14 +103,12 @@ def passphrase_from(environment: Mapping[str, str]) -> str:
     path = environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
     if path is None:
         message = (
-            "no passphrase for the stack's secrets: set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to a "
-            "file of mode 600 that holds it"
+            "no passphrase for the stack's secrets: set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to"
+            " a file of mode 600 that holds it"
         )
         raise EngineError(message)
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        message = (
-            f"PULUMI_CONFIG_PASSPHRASE_FILE={path}: {os.strerror(error.errno or 0)}; name a readable file"
-        )
+        message = f"PULUMI_CONFIG_PASSPHRASE_FILE={path}: {os.strerror(error.errno or 0)}; name a readable file"
         raise EngineError(message) from error

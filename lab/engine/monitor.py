@@ -21,7 +21,7 @@ from pulumi.runtime.proto import (
 )
 
 from lab.engine import values
-from lab.engine.deployment import STACK_REFERENCE, Deployment, Registration, StoppedError
+from lab.engine.deployment import Deployment, Registration, StoppedError
 from lab.engine.errors import EngineError
 from lab.engine.report import Report
 
@@ -93,7 +93,7 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
         inputs=inputs,
         dependencies=tuple(request.dependencies),
         property_dependencies={key: tuple(needed) for key, needed in found.items() if needed},
-        provider=request.provider or (request.providers[package] if package in request.providers else ""),
+        provider=request.provider or request.providers.get(package, ""),
         version=request.version,
         aliases=tuple(request.aliasURNs),
         protect=request.protect if request.HasField("protect") else None,
@@ -180,16 +180,12 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             urn=resource.urn, id=resource.id, properties=values.encode(resource.outputs)
         )
 
-    async def Invoke(
-        self, request: resource_pb2.ResourceInvokeRequest, context: Any
-    ) -> provider_pb2.InvokeResponse:
+    async def Invoke(self, request: resource_pb2.ResourceInvokeRequest, context: Any) -> provider_pb2.InvokeResponse:
         """Answer the one function there is: what is known of a resource that was passed by reference."""
         arguments = values.decode(request.args)
         resource = self._deployment.journal.get(str(arguments.get("urn")))
         if request.tok != "pulumi:pulumi:getResource" or resource is None:
-            await self._refuse(
-                EngineError(f"this engine does not support the function {request.tok}"), context
-            )
+            await self._refuse(EngineError(f"this engine does not support the function {request.tok}"), context)
         answer = {"urn": resource.urn, "id": resource.id, "state": resource.outputs}
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(values.encode(answer))

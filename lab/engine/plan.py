@@ -158,11 +158,7 @@ def dependents(resources: Mapping[str, Resource], urn: str) -> list[Resource]:
     def visit(target: str) -> None:
         for item in resources.values():
             needed = set(item.needs())
-            reached = (
-                target in needed
-                or item.parent == target
-                or any(target in below.get(need, ()) for need in needed)
-            )
+            reached = target in needed or item.parent == target or any(target in below.get(need, ()) for need in needed)
             if item.urn not in found and item.urn != urn and reached:
                 found[item.urn] = item
                 visit(item.urn)

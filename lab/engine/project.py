@@ -47,9 +47,7 @@ class Configuration:
     def provider(self, package: str) -> dict[str, Any]:
         """Return the settings of a package's default provider (``kubernetes:context`` is ``context``)."""
         prefix = f"{package}:"
-        return {
-            key.removeprefix(prefix): value for key, value in self.values.items() if key.startswith(prefix)
-        }
+        return {key.removeprefix(prefix): value for key, value in self.values.items() if key.startswith(prefix)}
 
 
 def _load_yaml(path: Path) -> dict[str, Any]:
@@ -131,9 +129,7 @@ def load_configuration(
         if key not in raw and default is not None:
             raw[key] = default
         elif key not in raw and "type" in declared:
-            faults.append(
-                f"{key}: not set and has no default; set it in {path.name} or with --config {key}=..."
-            )
+            faults.append(f"{key}: not set and has no default; set it in {path.name} or with --config {key}=...")
         fault = _type_fault(key, raw.get(key), declared)
         if fault:
             faults.append(fault)

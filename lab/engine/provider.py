@@ -99,9 +99,7 @@ class Provider(Protocol):
         """Return ``inputs`` for a replacement that exists beside the old one: a new generated name, if it has one."""
         ...
 
-    async def diff(
-        self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties
-    ) -> Diff:
+    async def diff(self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties) -> Diff:
         """Compare a resource's state with its checked new inputs."""
         ...
 

@@ -34,9 +34,7 @@ FACTORIES: Final[Mapping[str, Factory]] = {"kubernetes": _kubernetes, "random": 
 class Providers:
     """One live provider for each provider resource."""
 
-    def __init__(
-        self, directory: Path, *, offline: bool = False, factories: Mapping[str, Factory] = FACTORIES
-    ) -> None:
+    def __init__(self, directory: Path, *, offline: bool = False, factories: Mapping[str, Factory] = FACTORIES) -> None:
         """:param directory: the program's, which paths are relative to."""
         self._directory = directory
         self._offline = offline
@@ -49,9 +47,7 @@ class Providers:
         :raises EngineError: naming it.
         """
         if package not in self._factories:
-            message = (
-                f"{what}: this engine has no package {package!r}, only {', '.join(sorted(self._factories))}"
-            )
+            message = f"{what}: this engine has no package {package!r}, only {', '.join(sorted(self._factories))}"
             raise EngineError(message)
 
     def get(self, resource: Resource) -> Provider:

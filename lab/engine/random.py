@@ -10,7 +10,7 @@ from lab.engine.plan import changed_paths
 from lab.engine.provider import Construction, Context, Diff, Live, ProviderError
 from lab.engine.values import UNKNOWN, Properties, has_unknown
 
-PASSWORD: Final = "random:index/randomPassword:RandomPassword"
+PASSWORD: Final = "random:index/randomPassword:RandomPassword"  # noqa: S105
 SPECIAL: Final = "!@#$%&*()-_=+[]{}<>:?"
 """The special characters of the real provider unless ``overrideSpecial`` is given."""
 
@@ -46,9 +46,7 @@ class RandomProvider:
         """Return the inputs as they are: a password has no name."""
         return inputs
 
-    async def diff(
-        self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties
-    ) -> Diff:
+    async def diff(self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties) -> Diff:
         """Every change replaces."""
         paths = tuple(changed_paths(old_inputs, inputs))
         return Diff(paths, paths)
@@ -117,9 +115,7 @@ def _alphabets(settings: Properties) -> dict[str, str]:
 
 
 def _faults(inputs: Properties) -> list[str]:
-    faults = [
-        f"{key} is no input (inputs: {', '.join(sorted(_KNOWN))})" for key in inputs if key not in _KNOWN
-    ]
+    faults = [f"{key} is no input (inputs: {', '.join(sorted(_KNOWN))})" for key in inputs if key not in _KNOWN]
     settings = _settings(inputs)
     for key in ("length", *_MINIMUMS):
         value = settings.get(key)
@@ -143,9 +139,7 @@ def _faults(inputs: Properties) -> list[str]:
 
 def _draw(settings: Properties) -> str:
     alphabets = _alphabets(settings)
-    drawn = [
-        secrets.choice(characters) for key, characters in alphabets.items() for _ in range(settings[key])
-    ]
+    drawn = [secrets.choice(characters) for key, characters in alphabets.items() for _ in range(settings[key])]
     everything = "".join(alphabets.values())
     drawn += [secrets.choice(everything) for _ in range(settings["length"] - len(drawn))]
     secrets.SystemRandom().shuffle(drawn)

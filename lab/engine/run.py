@@ -51,16 +51,14 @@ class Stack:
         project, stack = (parts[-2] if len(parts) > 1 else self.project.name), parts[-1]
         path = state_path(self.backend, project, stack)
         if not path.exists():
-            message = (
-                f"StackReference {name}: no state at {path}; run up on that stack first, or correct the name"
-            )
+            message = f"StackReference {name}: no state at {path}; run up on that stack first, or correct the name"
             raise EngineError(message)
         return StateFile(path, self.environment).read().outputs()
 
 
 @dataclass
 class Outcome:
-    """What a run came to: its changes in the order in which they were made, the outputs before and after, what there is then."""
+    """What a run came to: its changes in the order in which they were made, the outputs before and after, what there is."""  # noqa: E501
 
     changes: list[Change] = field(default_factory=list)
     old_outputs: Properties = field(default_factory=dict)
@@ -149,9 +147,7 @@ async def preview(
     :param host: runs the program; by default in a process of its own.
     """
     journal = Journal(None, snapshot)
-    deployment = _deployment(
-        stack, journal, report, parallel, preview=True, offline=offline, factories=factories
-    )
+    deployment = _deployment(stack, journal, report, parallel, preview=True, offline=offline, factories=factories)
     async with deployment as (run, outcome):
         await run.recover(snapshot.operations)
         await _run_program(stack, run, report, parallel=parallel, dry_run=True, host=host or in_child)
@@ -274,7 +270,9 @@ async def _attend(
     process: asyncio.subprocess.Process, launch: program.Launch, deployment: Deployment, report: Report
 ) -> None:
     """Feed a program's process, pass on what it prints, and wait for its end."""
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     process.stdin.write(program.describe(launch))
     process.stdin.close()
     complaints = asyncio.create_task(process.stderr.read())

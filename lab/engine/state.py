@@ -23,8 +23,8 @@ from lab.engine.errors import EngineError
 from lab.engine.values import Properties
 
 _OPTIONAL = (
-    "id", "parent", "provider", "external", "protect", "retainOnDelete", "deletedWith", "delete", "initErrors", "dependencies",
-    "propertyDependencies", "additionalSecretOutputs", "customTimeouts", "aliases", "created", "modified",
+    "id", "parent", "provider", "external", "protect", "retainOnDelete", "deletedWith", "delete", "initErrors",
+    "dependencies", "propertyDependencies", "additionalSecretOutputs", "customTimeouts", "aliases", "created", "modified",  # noqa: E501
 )  # fmt: skip
 
 
@@ -32,10 +32,10 @@ _OPTIONAL = (
 class Resource:
     """One resource of a stack.
 
-    ``custom`` tells a provider's resource from a component, ``external`` one that was only read. ``timeouts`` are seconds by operation (create, update,
-    delete). ``delete`` marks what a replacement left to be deleted. ``init_errors`` says why the resource must be
+    ``custom`` tells a provider's resource from a component, ``external`` one that was only read. ``timeouts`` are
+    seconds by operation (create, update, delete). ``delete`` marks what a replacement left to be deleted. ``init_errors`` says why the resource must be
     applied again although its inputs did not change (a failed await, an interrupted run).
-    """
+    """  # noqa: E501
 
     urn: str
     type: str
@@ -191,9 +191,7 @@ def resource_from_json(document: Mapping[str, Any], sealer: Sealer | None) -> Re
         provider=document.get("provider", ""),
         external=document.get("external", False),
         dependencies=tuple(document.get("dependencies") or ()),
-        property_dependencies={
-            k: tuple(v or ()) for k, v in (document.get("propertyDependencies") or {}).items()
-        },
+        property_dependencies={k: tuple(v or ()) for k, v in (document.get("propertyDependencies") or {}).items()},
         protect=document.get("protect", False),
         retain_on_delete=document.get("retainOnDelete", False),
         deleted_with=document.get("deletedWith", ""),
@@ -237,7 +235,8 @@ class StateFile:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = self.path.with_suffix(".lock").open("a+", encoding="utf-8")
         except OSError as error:
-            message = f"state folder {self.path.parent}: {os.strerror(error.errno or 0)}; set PULUMI_BACKEND_URL to one you may write"
+            reason = os.strerror(error.errno or 0)
+            message = f"state folder {self.path.parent}: {reason}; set PULUMI_BACKEND_URL to one you may write"
             raise EngineError(message) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -245,9 +244,7 @@ class StateFile:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            message = (
-                f"stack {self.path.stem}: another run (process {holder}) is changing it; wait for it to end"
-            )
+            message = f"stack {self.path.stem}: another run (process {holder}) is changing it; wait for it to end"
             raise EngineError(message) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -273,7 +270,9 @@ class StateFile:
             deployment = document["deployment"]
             version = document["version"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"state file {self.path}: not a Pulumi deployment ({type(error).__name__}); restore it from a backup"
+            message = (
+                f"state file {self.path}: not a Pulumi deployment ({type(error).__name__}); restore it from a backup"
+            )
             raise EngineError(message) from error
         if version != 3:  # noqa: PLR2004 the format's own number
             message = f"state file {self.path}: deployment version {version}; this engine reads version 3"
@@ -369,9 +368,7 @@ class StateFile:
                 os.fsync(file.fileno())
             temporary.replace(self.path)
         except OSError as error:
-            message = (
-                f"state file {self.path}: {os.strerror(error.errno or 0)}; the last complete state is kept"
-            )
+            message = f"state file {self.path}: {os.strerror(error.errno or 0)}; the last complete state is kept"
             raise EngineError(message) from error
 
 
@@ -385,9 +382,7 @@ class Journal:
     def __init__(self, file: StateFile | None, snapshot: Snapshot) -> None:
         """:param file: None keeps the state in memory only (previews, tests)."""
         self._file = file
-        self.previous: dict[str, Resource] = {
-            item.urn: item for item in snapshot.resources if not item.delete
-        }
+        self.previous: dict[str, Resource] = {item.urn: item for item in snapshot.resources if not item.delete}
         self.doomed: list[Resource] = [item for item in snapshot.resources if item.delete]
         self.current: dict[str, Resource] = {}
         self.operations: dict[int, Operation] = {}
@@ -418,10 +413,7 @@ class Journal:
     def rename(self, old: str, new: str) -> None:
         """Give a resource of the previous run, found by an alias, its new URN."""
         names = {old: new}
-        renamed = [
-            item.renamed(names) if old in (item.urn, *item.edges()) else item
-            for item in self.previous.values()
-        ]
+        renamed = [item.renamed(names) if old in (item.urn, *item.edges()) else item for item in self.previous.values()]
         self.previous = {item.urn: item for item in renamed}
 
     def forget_dangling(self) -> None:

@@ -58,7 +58,7 @@ class _Messages(Silence):
     def __init__(self) -> None:
         self.all: list[tuple[str, str]] = []
 
-    def message(self, severity: str, text: str, urn: str = "") -> None:  # noqa: ARG002 a Report's parameters
+    def message(self, severity: str, text: str, urn: str = "") -> None:
         self.all.append((severity, text))
 
 
@@ -103,7 +103,7 @@ class Preview:
         return [item for item in self.resources if item.urn in urns]
 
     def depends(self, later: Resource, earlier: Resource) -> bool:
-        """Tell whether ``later`` is made after, and deleted before, ``earlier``: directly, through others, by parents."""
+        """Tell whether ``later`` is made after, and deleted before, ``earlier``: directly or through others."""
         known = {item.urn: item for item in self.resources}
         below = plan.descendants(self.resources)
         seen: set[str] = set()
@@ -126,8 +126,7 @@ class Preview:
         return {
             f"{change.resource.type} {name_of(change.resource.urn)}": change.step
             for change in self.changes
-            if change.step not in (Step.SAME, Step.READ, Step.DELETE_REPLACED)
-            and not is_hidden(change.resource)
+            if change.step not in (Step.SAME, Step.READ, Step.DELETE_REPLACED) and not is_hidden(change.resource)
         }
 
 
@@ -182,9 +181,7 @@ class Program:
         factories: Mapping[str, Factory],
     ) -> Preview:
         project = load_project(self._directory)
-        overrides = [
-            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in config.items()
-        ]
+        overrides = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in config.items()]
         environment = dict(os.environ)
         configuration = load_configuration(project, name, overrides, environment)
         stack = run.Stack(name, project, configuration, self._directory, environment)
@@ -203,9 +200,7 @@ class Program:
             Snapshot(outcome.resources),
         )
         if outcome.failed:
-            raise ProgramFailedError(
-                [text for severity, text in messages.all if severity == "error"], preview
-            )
+            raise ProgramFailedError([text for severity, text in messages.all if severity == "error"], preview)
         return preview
 
 

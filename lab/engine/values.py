@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
@@ -29,13 +29,14 @@ Properties = dict[str, Any]
 class Unknown:
     """A value that only the update itself will bring; there is one instance, ``UNKNOWN``."""
 
-    _instance: Unknown | None = None
+    _instance: ClassVar[Any] = None
 
-    def __new__(cls) -> Unknown:
+    def __new__(cls) -> Self:
         """Return the one instance."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
-        return cls._instance
+        instance: Self = cls._instance
+        return instance
 
     def __repr__(self) -> str:
         """Show it as the real CLI does."""
@@ -95,7 +96,7 @@ def decode(struct: struct_pb2.Struct, dependencies: dict[str, set[str]] | None =
     return result
 
 
-def _decode_value(value: struct_pb2.Value, found: set[str]) -> Any:  # noqa: PLR0911 one return a kind
+def _decode_value(value: struct_pb2.Value, found: set[str]) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         fields = value.struct_value.fields

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pulumi_kubernetes.apps.v1  # noqa: F401 imported once, before the forks
+import pulumi_kubernetes.apps.v1
 import pulumi_kubernetes.core.v1  # noqa: F401
 import pulumi_random  # noqa: F401
 
@@ -85,9 +85,7 @@ class Folder(KubernetesProvider):
         if not file.exists():
             return None
         found = json.loads(file.read_text())
-        return Live(
-            target.id, found, {**found, "metadata": {**found["metadata"], "uid": f"uid-of-{target.id}"}}
-        )
+        return Live(target.id, found, {**found, "metadata": {**found["metadata"], "uid": f"uid-of-{target.id}"}})
 
     async def delete(self, context: Context, identifier: str, outputs: Properties) -> None:
         self._file(identifier, outputs["kind"]).unlink(missing_ok=True)
@@ -154,9 +152,7 @@ def update(folder: Path, *, changed: bool, fatal: int = 0) -> tuple[int, int, in
     factories = {"kubernetes": lambda *_: world, "random": lambda *_: RandomProvider()}
     # One at a time, so that every update passes the same moments in the same order.
     with stack.state_file() as file:
-        work = run.update(
-            stack, file, file.read(), Silence(), parallel=1, host=in_process, factories=factories
-        )
+        work = run.update(stack, file, file.read(), Silence(), parallel=1, host=in_process, factories=factories)
         outcome = asyncio.run(work)
     done = [change for change in outcome.changes if change.step.value != "same"]
     os.write(writing, json.dumps([moments.passed, len(done)]).encode())
@@ -169,9 +165,7 @@ def hide_passwords(value: Any) -> Any:
         return "[secret]"
     if isinstance(value, dict):
         hidden = {key: hide_passwords(item) for key, item in value.items()}
-        return {
-            key: item for key, item in hidden.items() if key not in ("stringData", "result", "bcryptHash")
-        }
+        return {key: item for key, item in hidden.items() if key not in ("stringData", "result", "bcryptHash")}
     return [hide_passwords(item) for item in value] if isinstance(value, list) else value
 
 
@@ -189,9 +183,7 @@ def picture(folder: Path) -> dict[str, Any]:
         ]
         for item in snapshot.resources
     }
-    world = {
-        path.name: hide_passwords(json.loads(path.read_text())) for path in (folder / "world").glob("*.json")
-    }
+    world = {path.name: hide_passwords(json.loads(path.read_text())) for path in (folder / "world").glob("*.json")}
     return {
         "state": state,
         "doubled": len(snapshot.resources) - len(state),
@@ -217,9 +209,7 @@ def password_matches(folder: Path) -> bool:
     stack = run.state_path(folder, "crashes", "test")
     snapshot = StateFile(stack, {"PULUMI_CONFIG_PASSPHRASE": "x"}).read()
     known = next(item for item in snapshot.resources if "RandomPassword" in item.type).outputs["result"].value
-    held = [
-        json.loads(path.read_text())["stringData"]["password"] for path in (folder / "world").glob("Secret-*")
-    ]
+    held = [json.loads(path.read_text())["stringData"]["password"] for path in (folder / "world").glob("Secret-*")]
     return held == [known]
 
 

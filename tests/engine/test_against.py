@@ -26,9 +26,7 @@ pulumi.export("port", {port})
 
 def engine(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the engine's command line without any cluster or state to go to."""
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBECONFIG"))
-    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBECONFIG"))}
     return subprocess.run(
         [sys.executable, "-m", "lab.engine", *arguments, "--cwd", str(directory)],
         cwd=ROOT,

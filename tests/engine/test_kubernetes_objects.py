@@ -102,9 +102,7 @@ def test_replicas_change_in_place_and_a_selector_does_not() -> None:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
 
     assert objects.diff(deployment(1, "a"), deployment(2, "a")) == Diff(("spec.replicas",))
-    assert objects.diff(deployment(1, "a"), deployment(1, "b")).replace_paths == (
-        "spec.selector.matchLabels.app",
-    )
+    assert objects.diff(deployment(1, "a"), deployment(1, "b")).replace_paths == ("spec.selector.matchLabels.app",)
 
 
 def test_equal_inputs_have_no_diff() -> None:
@@ -212,9 +210,7 @@ def test_a_condition_counts_for_the_current_generation_only() -> None:
 
 
 def test_strimzi_s_way_of_failing_is_shown() -> None:
-    failed = [
-        {"type": "NotReady", "status": "True", "reason": "InvalidResource", "message": "no such Secret"}
-    ]
+    failed = [{"type": "NotReady", "status": "True", "reason": "InvalidResource", "message": "no such Secret"}]
     assert awaiting.pending(*custom("condition=Ready", observedGeneration=2, conditions=failed)) == (
         "waits for condition Ready (NotReady=True: InvalidResource: no such Secret)"
     )

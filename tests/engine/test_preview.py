@@ -179,9 +179,7 @@ def test_a_chart_that_is_not_on_disk_is_one_opaque_resource_and_said_so(write_pr
     assert chart.inputs["version"] == "1.0.0"
     assert chart.inputs["values"] == {"a": 1}
     assert preview.children(chart) == []
-    assert [
-        "not on disk" in change.note for change in preview.changes if change.resource.urn == chart.urn
-    ] == [True]
+    assert ["not on disk" in change.note for change in preview.changes if change.resource.urn == chart.urn] == [True]
 
 
 def test_secret_config_stays_secret_through_outputs(write_program: WriteProgram) -> None:

@@ -102,7 +102,5 @@ def test_refused_inputs_are_named(inputs: dict[str, Any], said: str) -> None:
 
 def test_another_type_of_the_package_is_refused_by_name() -> None:
     other = Context("urn", "random:index/randomPet:RandomPet", "pet")
-    with pytest.raises(
-        ProviderError, match=r"random:index/randomPet:RandomPet is not supported.*RandomPassword"
-    ):
+    with pytest.raises(ProviderError, match=r"random:index/randomPet:RandomPet is not supported.*RandomPassword"):
         asyncio.run(RandomProvider().check(other, None, {}))

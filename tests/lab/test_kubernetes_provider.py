@@ -18,7 +18,7 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 NODE = "kubernetes:core/v1:Node"
-SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 a type, not a password
+SECRET = "kubernetes:core/v1:Secret"
 SERVICE = "kubernetes:core/v1:Service"
 WIDGET = "kubernetes:example.com/v1:Widget"
 
@@ -55,9 +55,7 @@ def make(cluster: Any, token: str, inputs: dict[str, Any], name: str = "thing", 
 
 def read(cluster: Any, token: str, made: Live, identifier: str | None = "") -> Live | None:
     wanted = made.id if identifier == "" else identifier
-    return run(
-        cluster, lambda provider: provider.read(context(token, "thing"), wanted, made.inputs, made.outputs)
-    )
+    return run(cluster, lambda provider: provider.read(context(token, "thing"), wanted, made.inputs, made.outputs))
 
 
 def update(cluster: Any, token: str, made: Live, inputs: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -130,9 +128,7 @@ def test_a_field_taken_out_of_the_program_goes_from_the_object(cluster: Any, nam
     delete(cluster, CONFIG_MAP, made)
 
 
-def test_a_change_by_hand_shows_and_is_repaired_and_an_addition_does_not(
-    cluster: Any, namespace: str
-) -> None:
+def test_a_change_by_hand_shows_and_is_repaired_and_an_addition_does_not(cluster: Any, namespace: str) -> None:
     made = make(cluster, CONFIG_MAP, config_map(namespace))
     patch = '{"data":{"a":"changed"},"metadata":{"labels":{"added":"1"}}}'
     cluster.kubectl("patch", "configmap", "settings", "-n", namespace, "--type=merge", "-p", patch)
@@ -202,9 +198,7 @@ def test_a_preview_with_unknowns_shows_the_inputs(cluster: Any, namespace: str) 
 
 
 def test_a_missing_namespace_is_named_with_the_fix(cluster: Any) -> None:
-    with pytest.raises(
-        ProviderError, match=r"namespace not-there-yet does not exist; create it in the program"
-    ):
+    with pytest.raises(ProviderError, match=r"namespace not-there-yet does not exist; create it in the program"):
         make(cluster, CONFIG_MAP, config_map("not-there-yet"))
 
 
@@ -216,9 +210,7 @@ def test_a_preview_finds_out_that_a_field_cannot_change(cluster: Any, namespace:
 
 
 def test_a_generated_name_lets_the_new_one_come_first(cluster: Any, namespace: str) -> None:
-    first = make(
-        cluster, SECRET, {"metadata": {"namespace": namespace}, "stringData": {"a": "1"}}, "password"
-    )
+    first = make(cluster, SECRET, {"metadata": {"namespace": namespace}, "stringData": {"a": "1"}}, "password")
 
     async def replace(provider: KubernetesProvider) -> Live:
         about = context(SECRET, "password")
@@ -360,9 +352,7 @@ def test_a_finalizer_that_hangs_is_named_with_the_fix(cluster: Any, namespace: s
     inputs = widget(namespace)
     inputs["metadata"]["finalizers"] = ["example.com/hold"]
     made = make(cluster, WIDGET, inputs)
-    with pytest.raises(
-        ProviderError, match=r"Widget .*/widget is still there .*example.com/hold.*kubectl edit widget"
-    ):
+    with pytest.raises(ProviderError, match=r"Widget .*/widget is still there .*example.com/hold.*kubectl edit widget"):
         delete(cluster, WIDGET, made, timeout=0.5)
     patch = '{"metadata":{"finalizers":null}}'
     cluster.kubectl("patch", "widget", "widget", "-n", namespace, "--type=merge", "-p", patch)
@@ -396,9 +386,7 @@ def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
     class Nowhere:
         kubeconfig = file
 
-    with pytest.raises(
-        ProviderError, match=r"cannot reach the cluster at https://127.0.0.1:1 \(kubeconfig .*\)"
-    ):
+    with pytest.raises(ProviderError, match=r"cannot reach the cluster at https://127.0.0.1:1 \(kubeconfig .*\)"):
         make(Nowhere, CONFIG_MAP, config_map("default"))
 
 

@@ -29,14 +29,10 @@ AUDIT = {
 
 def everything(cluster: Any) -> set[str]:
     """Name the namespaces, CRDs, cluster roles and webhooks that there are."""
-    kinds = (
-        "crd,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations"
-    )
+    kinds = "crd,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations"
     # What another test has just left may still be on its way out.
     active = ("namespaces", "--field-selector", "status.phase=Active")
-    return {
-        name for what in ((kinds,), active) for name in cluster.kubectl("get", *what, "-o", "name").split()
-    }
+    return {name for what in ((kinds,), active) for name in cluster.kubectl("get", *what, "-o", "name").split()}
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +88,11 @@ def test_a_preview_after_up_shows_nothing(stack: Any) -> None:
 
 
 def test_one_setting_changes_one_resource(stack: Any) -> None:
-    assert changes(stack, "preview", "--config", "tracingSampling=50") == {
-        "observability-telemetry": "update"
-    }
+    assert changes(stack, "preview", "--config", "tracingSampling=50") == {"observability-telemetry": "update"}
 
 
 def test_expect_no_changes_fails_where_there_are_some(stack: Any) -> None:
-    result = stack.engine(
-        "preview", "--stack", "lab", "--expect-no-changes", "--config", "tracingSampling=50"
-    )
+    result = stack.engine("preview", "--stack", "lab", "--expect-no-changes", "--config", "tracingSampling=50")
     assert result.returncode == 255
     assert "no changes were expected but changes were proposed" in result.stdout
 
@@ -132,9 +124,7 @@ def test_a_service_is_added_and_removed_by_config_alone(stack: Any) -> None:
     assert {"demo-application-log-audit-topic", "audit-writer-user", "demo-audit-audit-v1"} <= set(added)
     stack.kubectl("-n", "kafka", "get", "kafkatopic", "demo-application-log-audit")
     stack.kubectl("-n", "demo-app", "get", "deployment,serviceaccount", "audit-v1")
-    policy = json.loads(
-        stack.kubectl("-n", "demo-app", "get", "authorizationpolicy", "customer", "-o", "json")
-    )
+    policy = json.loads(stack.kubectl("-n", "demo-app", "get", "authorizationpolicy", "customer", "-o", "json"))
     callers = [
         principal
         for rule in policy["spec"]["rules"]
@@ -162,9 +152,7 @@ def test_rotating_one_users_password_changes_that_user_and_its_clients_alone(sta
 def test_rotating_all_passwords_rolls_every_client(stack: Any) -> None:
     before = stack.kubectl("-n", "demo-app", "get", "secrets", "-o", "name").split()
     changed = changes(stack, "up", "--yes", "--skip-preview", "--config", "passwordRotation=2")
-    assert (
-        len([name for name, step in changed.items() if step == "replace" and name.endswith("-password")]) == 4
-    )
+    assert len([name for name, step in changed.items() if step == "replace" and name.endswith("-password")]) == 4
     assert {name for name in changed if name.startswith("demo-")} == {
         "demo-customer-customer-v1",
         "demo-preference-preference-v1",
@@ -186,9 +174,7 @@ def test_refresh_shows_a_change_by_hand_and_up_repairs_it(stack: Any) -> None:
     result = stack.engine("refresh", "--stack", "lab", "--yes", "--diff")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "spec.partitions: 10 => 12" in result.stdout
-    assert changes(stack, "up", "--yes", "--skip-preview") == {
-        "demo-application-log-customer-topic": "update"
-    }
+    assert changes(stack, "up", "--yes", "--skip-preview") == {"demo-application-log-customer-topic": "update"}
     partitions = stack.kubectl(topic[0], topic[1], "get", *topic[2:], "-o", "jsonpath={.spec.partitions}")
     assert partitions == "10"
 

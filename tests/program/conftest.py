@@ -28,8 +28,6 @@ def settings(defaults: dict[str, Any]) -> Callable[..., Settings]:
 
     def make(**changed: Any) -> Settings:
         values = {**defaults, **changed}
-        return load(
-            {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        )
+        return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
 
     return make

@@ -42,9 +42,7 @@ def test_no_rule_allows_everybody_everything(settings: Load) -> None:
 
 def test_customer_may_be_called_by_the_gateway_alone(settings: Load) -> None:
     rules = of_kind(policies(settings()), "AuthorizationPolicy")["demo-app/customer"]["rules"]
-    principals = [
-        name for rule in rules for source in rule["from"] for name in source["source"]["principals"]
-    ]
+    principals = [name for rule in rules for source in rule["from"] for name in source["source"]["principals"]]
     assert principals == ["cluster.local/ns/istio-system/sa/istio-ingressgateway"]
 
 
@@ -146,9 +144,7 @@ def test_a_new_service_gets_its_edges_user_and_policies_from_its_declaration(
     loaded = settings(services=[*defaults["services"], audit])
     made = policies(loaded)
     rules = of_kind(made, "AuthorizationPolicy")["demo-app/customer"]["rules"]
-    assert any(
-        "cluster.local/ns/demo-app/sa/audit-v1" in rule["from"][0]["source"]["principals"] for rule in rules
-    )
+    assert any("cluster.local/ns/demo-app/sa/audit-v1" in rule["from"][0]["source"]["principals"] for rule in rules)
     assert "demo-app/audit-v1" in of_kind(made, "NetworkPolicy")
     assert "demo-app/audit-v1" in of_kind(made, "Sidecar")
     assert "audit-writer" in {user.name for user in kafka_users(loaded)}

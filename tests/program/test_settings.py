@@ -50,9 +50,7 @@ def test_the_defaults_are_valid_and_every_key_has_a_description(settings: Load) 
         ({"routes": [{"path": "/x", "service": "nobody", "method": "GET", "target": "/"}]}, ["nobody"]),
     ],
 )
-def test_a_fault_names_key_value_and_what_is_allowed(
-    settings: Load, changed: dict[str, Any], words: list[str]
-) -> None:
+def test_a_fault_names_key_value_and_what_is_allowed(settings: Load, changed: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(SettingsError) as error:
         settings(**changed)
     for word in words:

@@ -120,9 +120,7 @@ def test_a_password_is_secret_wherever_it_goes_and_in_no_deployment(dev: Preview
 
 
 def test_rotating_one_password_changes_that_user_and_its_client_alone(dev: Preview) -> None:
-    preview = Program(ROOT).simulate(
-        stack="dev", config={"userPasswordRotation": {"customer-writer": 2}}, state=dev
-    )
+    preview = Program(ROOT).simulate(stack="dev", config={"userPasswordRotation": {"customer-writer": 2}}, state=dev)
     steps = {name: step for name, step in preview.steps().items() if "kafka-on-istio:index" not in name}
     assert steps == {
         "random:index/randomPassword:RandomPassword customer-writer-password": Step.REPLACE,
@@ -162,11 +160,7 @@ def test_without_a_data_plane_nothing_is_injected_and_the_policies_are_the_same(
     assert "istio-gateway" not in {name_of(item.urn) for item in preview.all("kubernetes:helm.sh/v4:Chart")}
 
     def policies(of: Preview) -> set[str]:
-        return {
-            item.urn
-            for item in of.resources
-            if "MeshSecurity$" in item.urn and "NetworkPolicy" not in item.urn
-        }
+        return {item.urn for item in of.resources if "MeshSecurity$" in item.urn and "NetworkPolicy" not in item.urn}
 
     assert policies(preview) == policies(dev)
 
@@ -180,6 +174,4 @@ def test_bad_settings_register_nothing() -> None:
 def test_the_access_model_is_an_output(dev: Preview) -> None:
     model = dev.outputs["accessModel"]
     assert {"workloads", "edges", "entries", "topics", "users", "externalHosts"} <= set(model)
-    assert (
-        dev.outputs["bootstrapAddress"] == "demo-app-log-cluster-kafka-bootstrap.kafka.svc.cluster.local:9092"
-    )
+    assert dev.outputs["bootstrapAddress"] == "demo-app-log-cluster-kafka-bootstrap.kafka.svc.cluster.local:9092"

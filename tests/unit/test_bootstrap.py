@@ -36,19 +36,14 @@ def test_root_on_debian_gets_what_is_missing() -> None:
 
 def test_who_is_not_root_is_told_which_packages_to_install() -> None:
     found = plan(replace(READY, commands=frozenset({"git", "setpriv"})))
-    assert found.obstacles == (
-        "missing packages maven (you are not root): install them, then run this again",
-    )
+    assert found.obstacles == ("missing packages maven (you are not root): install them, then run this again",)
 
 
 def test_all_obstacles_are_said_at_once() -> None:
     found = plan(
-        replace(
-            READY, system="Darwin", python=(3, 9), free=0, writable=False, has_apt=False, commands=frozenset()
-        )
+        replace(READY, system="Darwin", python=(3, 9), free=0, writable=False, has_apt=False, commands=frozenset())
     )
     assert len(found.obstacles) == 5
     assert all(
-        word in " ".join(found.obstacles)
-        for word in ("Darwin", "Python 3.9", "GiB free", "write", "no apt-get")
+        word in " ".join(found.obstacles) for word in ("Darwin", "Python 3.9", "GiB free", "write", "no apt-get")
     )

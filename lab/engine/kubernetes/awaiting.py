@@ -24,9 +24,7 @@ class NeverReadyError(Exception):
     """The object will not become ready by waiting; the message says why."""
 
 
-async def until(
-    ask: Callable[[], Awaitable[str | None]], timeout: float, report: Callable[[str], None]
-) -> str | None:
+async def until(ask: Callable[[], Awaitable[str | None]], timeout: float, report: Callable[[str], None]) -> str | None:  # noqa: ASYNC109
     """Ask, less and less often, until nothing is pending.
 
     :param ask: returns what is still pending.
@@ -53,10 +51,7 @@ def has_await(inputs: Properties) -> bool:
     """Tell whether creating or updating an object waits for anything."""
     if annotation(inputs, SKIP_AWAIT) == "true":
         return False
-    return (
-        annotation(inputs, WAIT_FOR) is not None
-        or (group_of(inputs["apiVersion"]), inputs["kind"]) in _CHECKS
-    )
+    return annotation(inputs, WAIT_FOR) is not None or (group_of(inputs["apiVersion"]), inputs["kind"]) in _CHECKS
 
 
 def check_wait_for(inputs: Properties) -> None:
@@ -212,11 +207,7 @@ def _definition(live: Properties) -> str | None:
     if refused.get("status") == "False":
         raise NeverReadyError(f"its names are taken{_said(refused)}")
     established = _condition(live, "Established")
-    return (
-        None
-        if established.get("status") == "True"
-        else f"waits for condition Established{_said(established)}"
-    )
+    return None if established.get("status") == "True" else f"waits for condition Established{_said(established)}"
 
 
 def _service(live: Properties) -> str | None:
@@ -239,14 +230,10 @@ _CHECKS: Final[dict[tuple[str, str], Callable[[Properties], str | None]]] = {
 
 def needs_endpoints(inputs: Properties, live: Properties) -> bool:
     """Tell whether a Service is ready only once a pod answers for it; headless ones never ask for one."""
-    if (inputs["apiVersion"], inputs["kind"]) != ("v1", "Service") or annotation(
-        inputs, WAIT_FOR
-    ) is not None:
+    if (inputs["apiVersion"], inputs["kind"]) != ("v1", "Service") or annotation(inputs, WAIT_FOR) is not None:
         return False
     spec = live["spec"]
-    return (
-        bool(spec.get("selector")) and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
-    )
+    return bool(spec.get("selector")) and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
 
 
 def pending_endpoints(slices: Sequence[Properties]) -> str | None:

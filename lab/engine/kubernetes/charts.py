@@ -126,8 +126,7 @@ def obstacle(chart: Source, inputs: Properties, *, offline: bool) -> str | None:
         return f"{chart} is not on disk, and an offline run fetches nothing"
     if not chart.repository.get("repo") and "://" not in chart.chart:
         raise ProviderError(
-            f"{chart}: no such file or folder; give a path that exists, an oci:// reference,"
-            " or repositoryOpts.repo"
+            f"{chart}: no such file or folder; give a path that exists, an oci:// reference, or repositoryOpts.repo"
         )
     return None
 
@@ -151,15 +150,11 @@ def construct(
     try:
         values = _values(chart, inputs, directory)
         if chart.path is not None:
-            texts = _render(
-                chart.path, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds")
-            )
+            texts = _render(chart.path, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds"))
         else:
             with tempfile.TemporaryDirectory() as folder:
                 fetched = _fetch(chart, Path(folder))
-                texts = _render(
-                    fetched, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds")
-                )
+                texts = _render(fetched, chart, values, namespace, capabilities, crds=not inputs.get("skipCrds"))
     except HelmError as error:
         raise ProviderError(f"{chart}: {str(error).strip()}") from None
     things = parse(str(chart), texts)
@@ -281,9 +276,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else value.isoformat()
 
 
-def waves(
-    things: Sequence[Properties], prefix: str, namespace: str, *, skip_await: bool = False
-) -> list[list[Child]]:
+def waves(things: Sequence[Properties], prefix: str, namespace: str, *, skip_await: bool = False) -> list[list[Child]]:
     """Return a chart's objects as children in Helm's order of installing, which this groups.
 
     The groups: what others live in or are defined by; accounts, settings and rights; services, workloads and

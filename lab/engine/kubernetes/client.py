@@ -28,9 +28,7 @@ _TRANSIENT: Final = re.compile(
     r"|no endpoints available|leader changed|request timed out|deadline exceeded"
     r"|certificate signed by unknown authority"
 )
-_IMMUTABLE: Final = re.compile(
-    r"immutable|may not change once set|updates to .* are forbidden|may not change fields"
-)
+_IMMUTABLE: Final = re.compile(r"immutable|may not change once set|updates to .* are forbidden|may not change fields")
 _SAFE: Final = re.compile(r'unknown field "[\w.\[\]-]+"|\.[\w.\[\]-]+: field not declared in schema')
 
 
@@ -63,9 +61,7 @@ class ApiError(ProviderError):
     @property
     def no_kind(self) -> bool:
         """Whether the server does not serve the kind."""
-        return self.status == 404 and self.text.startswith(
-            ("the server could not find", "404 page not found")
-        )
+        return self.status == 404 and self.text.startswith(("the server could not find", "404 page not found"))
 
     @property
     def conflicts(self) -> list[str]:
@@ -260,9 +256,7 @@ class Client:
     async def kind(self, api_version: str, kind: str) -> Kind | None:
         """Return how a kind is served, or None if it is not (yet)."""
         known = self._kinds.get(api_version)
-        if known is None or (
-            known.done() and (known.cancelled() or known.exception() or kind not in known.result())
-        ):
+        if known is None or (known.done() and (known.cancelled() or known.exception() or kind not in known.result())):
             known = self._kinds[api_version] = asyncio.create_task(self._discover(api_version))
         return (await asyncio.shield(known)).get(kind)
 
@@ -284,10 +278,7 @@ class Client:
         """Return the server's version and what it serves: ``apps/v1``, ``apps/v1/Deployment`` and so on."""
         version, *lists = await asyncio.gather(
             self._request("GET", "/version", "the server's version"),
-            *(
-                self._request("GET", path, "discovery", headers={"Accept": _AGGREGATED})
-                for path in ("/api", "/apis")
-            ),
+            *(self._request("GET", path, "discovery", headers={"Accept": _AGGREGATED}) for path in ("/api", "/apis")),
         )
         served: list[str] = []
         for group in (item for answer in lists for item in answer.get("items", ())):

@@ -117,9 +117,7 @@ class Reference:
 def reference(thing: Properties) -> Reference:
     """Return which object the properties describe."""
     metadata = thing.get("metadata") or {}
-    return Reference(
-        thing["apiVersion"], thing["kind"], metadata.get("namespace") or "", metadata.get("name") or ""
-    )
+    return Reference(thing["apiVersion"], thing["kind"], metadata.get("namespace") or "", metadata.get("name") or "")
 
 
 def group_of(api_version: str) -> str:
@@ -160,9 +158,7 @@ def identify(token: str, inputs: Properties) -> tuple[str, str]:
     return api_version, actual
 
 
-def complete(
-    urn: str, token: str, name: str, inputs: Properties, old: Properties | None, namespace: str
-) -> Properties:
+def complete(urn: str, token: str, name: str, inputs: Properties, old: Properties | None, namespace: str) -> Properties:
     """Fill in apiVersion, kind, the namespace and a generated name; one generated before is kept.
 
     A status is left out: it is the server's to write.
@@ -177,15 +173,9 @@ def complete(
     if not isinstance(metadata, dict):
         return {**inputs, "apiVersion": api_version, "kind": kind}
     if metadata.get("generateName"):
-        raise ProviderError(
-            f"{kind} {name}: metadata.generateName is not supported; leave it out: {AUTONAMING}"
-        )
+        raise ProviderError(f"{kind} {name}: metadata.generateName is not supported; leave it out: {AUTONAMING}")
     metadata = dict(metadata)
-    if (
-        metadata.get("namespace") is None
-        and is_builtin(group_of(api_version))
-        and is_namespaced(api_version, kind)
-    ):
+    if metadata.get("namespace") is None and is_builtin(group_of(api_version)) and is_namespaced(api_version, kind):
         metadata["namespace"] = namespace
     if metadata.get("name") is None:
         before = (old or {}).get("metadata") or {}
@@ -356,9 +346,7 @@ _SUFFIXES: Final = {
     "m": Decimal("0.001"),
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("", "k", "M", "G", "T", "P", "E"))},
     **{
-        f"{suffix}i": Decimal(1024) ** power
-        for power, suffix in enumerate(("", "K", "M", "G", "T", "P", "E"))
-        if power
+        f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate(("", "K", "M", "G", "T", "P", "E")) if power
     },
 }
 
@@ -370,7 +358,5 @@ def _same(wanted: Any, live: Any) -> bool:
     if isinstance(live, str) and isinstance(wanted, str | int | float) and not isinstance(wanted, bool):
         left, right = _QUANTITY.fullmatch(str(wanted)), _QUANTITY.fullmatch(live)
         if left and right and (left[2] or right[2] or not isinstance(wanted, str)):
-            return (
-                Decimal(left[1]) * _SUFFIXES[left[2] or ""] == Decimal(right[1]) * _SUFFIXES[right[2] or ""]
-            )
+            return Decimal(left[1]) * _SUFFIXES[left[2] or ""] == Decimal(right[1]) * _SUFFIXES[right[2] or ""]
     return False

@@ -43,9 +43,7 @@ class KubernetesProvider:
 
     async def check(self, context: Context, old_inputs: Properties | None, inputs: Properties) -> Properties:
         """Fill in apiVersion, kind, namespace and a generated name."""
-        namespace = self._given.get("namespace") or (
-            "default" if self._offline else self._client.default_namespace()
-        )
+        namespace = self._given.get("namespace") or ("default" if self._offline else self._client.default_namespace())
         checked = objects.complete(context.urn, context.type, context.name, inputs, old_inputs, namespace)
         awaiting.check_wait_for(checked)
         return checked
@@ -54,9 +52,7 @@ class KubernetesProvider:
         """Return the inputs with the next generated name, if the name is a generated one."""
         return objects.rename(context.urn, context.name, old_inputs, inputs)
 
-    async def diff(
-        self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties
-    ) -> Diff:
+    async def diff(self, context: Context, old_inputs: Properties, old_outputs: Properties, inputs: Properties) -> Diff:
         """Compare old and new inputs; the cluster is not asked."""
         return objects.diff(old_inputs, inputs)
 
@@ -140,13 +136,11 @@ class KubernetesProvider:
             or self._given.get("namespace")
             or ("default" if self._offline else self._client.default_namespace())
         )
-        return await asyncio.to_thread(
-            charts.construct, source, inputs, namespace, self._directory, capabilities
-        )
+        return await asyncio.to_thread(charts.construct, source, inputs, namespace, self._directory, capabilities)
 
     def secret_outputs(self, type_token: str) -> frozenset[str]:
         """A Secret's values."""
-        return frozenset({"data", "stringData"} if type_token == "kubernetes:core/v1:Secret" else ())
+        return frozenset({"data", "stringData"} if type_token == "kubernetes:core/v1:Secret" else ())  # noqa: S105
 
     async def close(self) -> None:
         """Close the connection."""
@@ -245,9 +239,7 @@ class KubernetesProvider:
         try:
             waiting = await awaiting.until(ask, timeout, context.status)
         except awaiting.NeverReadyError as error:
-            raise ProviderError(
-                f"{target} cannot become ready: {error}{await self._pods(location, current)}"
-            ) from None
+            raise ProviderError(f"{target} cannot become ready: {error}{await self._pods(location, current)}") from None
         if waiting is not None:
             raise ProviderError(
                 f"{target} is not ready after {timeout:g} s: {waiting}{await self._pods(location, current)}"
