@@ -38,12 +38,13 @@ class Process:
         """
         try:
             pid = int((self.folder / f"{self.name}.pid").read_text(encoding="ascii"))
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
             here = Path(f"/proc/{pid}/cwd").resolve() == self.folder.resolve()
             state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
-        is_ours = self.command[0].encode() in words[:4]
+        # By its name alone, for the lab may have been started from an earlier build.
+        is_ours = Path(self.command[0]).name in {Path(word).name for word in words[:4]}
         return pid if here and is_ours and state != "Z" else None
 
     def start(self, *, tethered: bool = False) -> None:

@@ -127,11 +127,9 @@ def value_at(value: Any, path: str) -> Any:
     for key in plan.parse_path(path):
         if isinstance(value, values.Secret) or value is values.UNKNOWN:
             return value
-        if (isinstance(value, Mapping) and key in value) or (
-            isinstance(value, list) and isinstance(key, int) and key < len(value)
-        ):
+        try:
             value = value[key]
-        else:
+        except (KeyError, IndexError, TypeError):
             return _ABSENT
     return value
 
