@@ -137,8 +137,8 @@ class ControlPlane:
             yaml.safe_dump(document, file)
         fresh.replace(self.folder / name)
 
-    def _process(self, name: str, *arguments: str) -> Process:
-        return Process(name, self.folder, (str(self.binaries / name), *arguments))
+    def _process(self, name: str, *arguments: str, supervised: bool = False) -> Process:
+        return Process(name, self.folder, (str(self.binaries / name), *arguments), supervised)
 
     def _etcd(self) -> Process:
         client, peer = (f"https://127.0.0.1:{self.port + offset}" for offset in (1, 2))
@@ -201,6 +201,8 @@ class ControlPlane:
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--concurrent-gc-syncs=50",
+            # It ends whenever the API server is not there for it.
+            supervised=True,
         )
 
 

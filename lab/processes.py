@@ -14,17 +14,24 @@ from typing import Final
 _PATIENCE: Final = 15.0
 """Seconds that a process gets to end after SIGTERM."""
 
-_LAUNCH: Final = 'cd "$1" && shift && echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"'
-"""The shell that becomes the process writes its pid first: a kill at any moment leaves none that is not known."""
+_LAUNCH: Final = 'cd "$1" && shift && echo $$ >"$0.new" && mv "$0.new" "$0" && '
+"""What the shell does that each process starts as. The pid comes first: a kill at any moment leaves none unknown."""
+
+_ONCE: Final = 'exec "$@"'
+_AGAIN: Final = 'while :; do setpriv --pdeathsig KILL "$@"; sleep 1; done'
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process that runs ``command`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are."""
+    """A process that runs ``command`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are.
+
+    One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so.
+    """
 
     name: str
     folder: Path
     command: tuple[str, ...]
+    supervised: bool = False
 
     @property
     def log(self) -> Path:
@@ -44,7 +51,7 @@ class Process:
         except (OSError, ValueError):
             return None
         # By its name alone, for the lab may have been started from an earlier build.
-        is_ours = Path(self.command[0]).name in {Path(word).name for word in words[:4]}
+        is_ours = Path(self.command[0]).name in {Path(word).name for word in words[:6]}
         return pid if here and is_ours and state != "Z" else None
 
     def start(self, *, tethered: bool = False) -> None:
@@ -56,10 +63,12 @@ class Process:
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         tether = [str(shutil.which("setpriv")), "--pdeathsig", "KILL"] if tethered else []
-        pid_file = str(self.folder / f"{self.name}.pid")
-        words = [*tether, "/bin/sh", "-c", _LAUNCH, pid_file, str(self.folder), *self.command]
+        pid_file = self.folder / f"{self.name}.pid"
+        pid_file.unlink(missing_ok=True)
+        script = _LAUNCH + (_AGAIN if self.supervised else _ONCE)
+        words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), *self.command]
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        os.posix_spawn(
+        child = os.posix_spawn(
             words[0],
             words,
             os.environ,
@@ -71,15 +80,8 @@ class Process:
             setsid=True,
         )
         deadline = time.monotonic() + _PATIENCE
-        while self.pid() is None and time.monotonic() < deadline and not self._ended():
+        while self.pid() != child and time.monotonic() < deadline and os.waitpid(child, os.WNOHANG)[0] == 0:
             time.sleep(0.01)
-
-    def _ended(self) -> bool:
-        """Take in a child that has ended, and tell whether it has."""
-        with suppress(OSError, ValueError):
-            pid = int((self.folder / f"{self.name}.pid").read_text(encoding="ascii"))
-            return os.waitpid(pid, os.WNOHANG)[0] != 0
-        return False
 
     def stop(self) -> None:
         """End it, by force if it takes longer than 15 seconds; return when it is gone."""
@@ -88,7 +90,8 @@ class Process:
             if pid is None:
                 break
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
+                # It leads a session, and so a group, of its own.
+                os.killpg(pid, number)
             deadline = time.monotonic() + _PATIENCE
             while self.pid() == pid and time.monotonic() < deadline:
                 with suppress(ChildProcessError):

@@ -46,6 +46,20 @@ def test_a_process_that_was_killed_counts_as_ended(sleeper: Process) -> None:
     assert sleeper.pid() is None
 
 
+def test_a_supervised_process_is_started_again_and_stopped_with_its_supervisor(tmp_path: Path) -> None:
+    lines = tmp_path / "lines"
+    process = Process("again", tmp_path, ("/bin/sh", "-c", f"echo $$ >>{lines}; sleep 0.2"), supervised=True)
+    process.start()
+    deadline = time.monotonic() + 10
+    while (not lines.exists() or len(lines.read_text().split()) < 2) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.stop()
+    found = lines.read_text().split()
+    assert len(found) >= 2
+    time.sleep(1.5)
+    assert lines.read_text().split() == found
+
+
 def test_a_foreign_process_under_a_recorded_pid_is_left_alone(sleeper: Process) -> None:
     (sleeper.folder / "sleeper.pid").write_text(str(os.getpid()))
     assert sleeper.pid() is None
