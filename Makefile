@@ -39,11 +39,7 @@ lint: environment ## Check style, types and the layers of the architecture
 bench: environment ## Measure the engine
 	.venv/bin/python -m benchmarks
 
-test: environment ## Run all tests
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model
-	.venv/bin/lint-imports
+test: lint ## Run all tests
 	.venv/bin/python -m lab.binaries
 	.venv/bin/python -m lab.charts
 	.venv/bin/python -m pytest

@@ -91,8 +91,8 @@ def main() -> None:
     print(line("offline preview of the stack lab", measure(offline, environment), "at most 3 s"))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        plane = ControlPlane(folder / "control-plane", binaries, free_ports(), tethered=True)
-        plane.start()
+        plane = ControlPlane(folder / "control-plane", free_ports(), tethered=True)
+        plane.start(binaries)
         try:
             environment |= {"KUBECONFIG": str(plane.kubeconfig), "PULUMI_BACKEND_URL": f"file://{folder}"}
             kubectl = [str(Path(sys.executable).parent / "kubectl"), "apply", "--server-side"]

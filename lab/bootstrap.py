@@ -5,15 +5,16 @@ Run as ``python3 -m lab.bootstrap``, with the system's Python, before there is a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab import cache
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ("requirements.txt", "requirements-lab.txt", "requirements-dev.txt", "constraints.txt")
@@ -100,14 +101,6 @@ def _has_venv() -> bool:
     return bool(ensurepip and venv)
 
 
-def key(files: Iterable[Path]) -> str:
-    """Return what the environment depends on: this Python and the requirement files, as one digest."""
-    digest = hashlib.sha256(sys.version.encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def install(packages: Collection[str]) -> str | None:
     """Install distribution packages and return None, or what went wrong."""
     print(f"installing {', '.join(packages)} with apt-get", flush=True)
@@ -124,7 +117,7 @@ def make_environment() -> str | None:
     """Make ``.venv`` what the requirement files say and return None, or what went wrong."""
     folder = ROOT / ".venv"
     stamp = folder / ".requirements"
-    wanted = key(ROOT / name for name in REQUIREMENTS)
+    wanted = cache.key([sys.version], [ROOT / name for name in REQUIREMENTS])
     if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
         return None
     print("making the Python environment in .venv", flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lab.engine import files
 
 _LIFETIME: Final = timedelta(days=3650)
 _PEM: Final = serialization.Encoding.PEM
@@ -64,24 +65,17 @@ def write(folder: Path) -> None:
     for name, subject in SUBJECTS.items():
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(subject, key, authority, authority_key)
-        _write(folder / f"{name}.key", _private(key))
-        _write(folder / f"{name}.crt", certificate.public_bytes(_PEM))
+        files.replace(folder / f"{name}.key", _private(key))
+        files.replace(folder / f"{name}.crt", certificate.public_bytes(_PEM))
     account = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = account.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    _write(folder / "service-account.key", _private(account))
-    _write(folder / "service-account.pub", public)
-    _write(folder / "ca.crt", authority.public_bytes(_PEM))
+    files.replace(folder / "service-account.key", _private(account))
+    files.replace(folder / "service-account.pub", public)
+    files.replace(folder / "ca.crt", authority.public_bytes(_PEM))
 
 
 def _private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
 
 
 def _certificate(

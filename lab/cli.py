@@ -78,10 +78,10 @@ def main() -> None:
 def up(lab: Lab, config: tuple[str, ...]) -> int:
     """Start the lab where it is not running, and make in it what the program declares."""
     with lab.locked():
-        plane = lab.control_plane(build(click.echo))
+        plane, binaries = lab.control_plane(), build(click.echo)
         assemble(ROOT / ".lab" / "charts", click.echo)
         click.echo("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
-        plane.start()
+        plane.start(binaries)
         click.echo(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
         return lab.run("up", "--yes", config=config)
 
@@ -119,9 +119,9 @@ def down(lab: Lab, force: bool) -> int:
         if not lab.folder.exists():
             click.echo(f"lab {lab.name}: there is none")
             return 0
-        plane = lab.control_plane(build(click.echo))
+        plane = lab.control_plane()
         if lab.resources() and not force:
-            plane.start()
+            plane.start(build(click.echo))
             code = lab.run("destroy", "--yes", "--skip-preview")
             if code:
                 click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)
@@ -136,7 +136,7 @@ def down(lab: Lab, force: bool) -> int:
 @_command
 def status(lab: Lab) -> int:
     """Show what runs."""
-    plane = lab.control_plane(build(click.echo))
+    plane = lab.control_plane()
     rows = [("component", "pid", "ready", "address")]
     for process in plane.processes():
         pid = process.pid()
@@ -156,7 +156,7 @@ def _running(lab: Lab) -> None:
 
     :raises LabError: if it does not run.
     """
-    plane = lab.control_plane(build(click.echo))
+    plane = lab.control_plane()
     if not plane.folder.exists() or not plane.is_ready():
         message = f"lab {lab.name} is not running; start it with: make up"
         raise LabError(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 import time
@@ -14,6 +13,7 @@ from typing import Final
 import yaml
 
 from lab import certificates
+from lab.engine import files
 from lab.errors import LabError
 from lab.processes import Process
 
@@ -35,7 +35,6 @@ class ControlPlane:
     """
 
     folder: Path
-    binaries: Path
     port: int = PORT
     tethered: bool = False
 
@@ -53,9 +52,10 @@ class ControlPlane:
         """Return the processes in the order in which they start."""
         return [self._etcd(), self._api_server(), self._controller_manager()]
 
-    def start(self) -> None:
+    def start(self, binaries: Path) -> None:
         """Start what does not run, and wait until the API server is ready.
 
+        :param binaries: the folder that holds the commands.
         :raises LabError: if a port is taken, a part ends, or it is not ready after 120 seconds.
         """
         self._refuse_taken_ports()
@@ -64,10 +64,10 @@ class ControlPlane:
         self._write_kubeconfig("kubeconfig", "admin")
         self._write_kubeconfig("kube-controller-manager.kubeconfig", "kube-controller-manager")
         etcd, api_server, controller_manager = self.processes()
-        etcd.start(tethered=self.tethered)
-        api_server.start(tethered=self.tethered)
+        etcd.start(binaries, tethered=self.tethered)
+        api_server.start(binaries, tethered=self.tethered)
         self._wait_until_ready([etcd, api_server])
-        controller_manager.start(tethered=self.tethered)
+        controller_manager.start(binaries, tethered=self.tethered)
 
     def stop(self) -> None:
         """End the processes, the last started first."""
@@ -131,14 +131,10 @@ class ControlPlane:
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
             "current-context": "lab",
         }
-        fresh = self.folder / f"{name}.new"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yaml.safe_dump(document, file)
-        fresh.replace(self.folder / name)
+        files.replace(self.folder / name, yaml.safe_dump(document).encode())
 
     def _process(self, name: str, *arguments: str, supervised: bool = False) -> Process:
-        return Process(name, self.folder, (str(self.binaries / name), *arguments), supervised)
+        return Process(name, self.folder, arguments, supervised)
 
     def _etcd(self) -> Process:
         client, peer = (f"https://127.0.0.1:{self.port + offset}" for offset in (1, 2))

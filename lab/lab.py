@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -18,11 +17,14 @@ from typing import Final
 import orjson
 
 from lab.control_plane import ControlPlane
+from lab.engine import files
+from lab.engine.backend import state_path
 from lab.errors import LabError
 
 ROOT: Final = Path(__file__).parent.parent
 """The project's folder, where Pulumi.yaml is."""
 
+PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
 ENGINES: Final = ("lab", "pulumi")
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
@@ -55,9 +57,9 @@ class Lab:
         """Everything of this lab."""
         return ROOT / ".lab" / self.name
 
-    def control_plane(self, binaries: Path) -> ControlPlane:
+    def control_plane(self) -> ControlPlane:
         """Return the lab's control plane."""
-        return ControlPlane(self.folder / "control-plane", binaries, self.port)
+        return ControlPlane(self.folder / "control-plane", self.port)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -68,25 +70,19 @@ class Lab:
         path = ROOT / ".lab" / f"{self.name}.lock"
         try:
             path.parent.mkdir(exist_ok=True)
-            lock = path.open("a+", encoding="ascii")
+            lock = files.lock(path)
         except OSError as error:
             message = f"{path}: {os.strerror(error.errno or 0)}; the lab keeps its files there"
             raise LabError(message) from error
+        except files.HeldError as error:
+            message = f"lab {self.name}: process {error.holder} works on it; wait for that to end"
+            raise LabError(message) from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
-                message = f"lab {self.name}: process {lock.read().strip()} works on it; wait for that to end"
-                raise LabError(message) from error
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
             yield
 
     def state_file(self) -> Path:
         """Return where the stack's state is."""
-        return self.folder / ".pulumi" / "stacks" / "kafka-on-istio" / f"{STACK}.json"
+        return state_path(self.folder, PROJECT, STACK)
 
     def resources(self) -> int:
         """Count the resources in the stack's state."""
@@ -100,15 +96,11 @@ class Lab:
         passphrase = self.folder / "passphrase"
         if not passphrase.exists():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = passphrase.with_suffix(".new")
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32))
-            fresh.replace(passphrase)
+            files.replace(passphrase, secrets.token_urlsafe(32).encode())
         inherited = {key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE"}
         return {
             **inherited,
-            "KUBECONFIG": str(self.folder / "control-plane" / "kubeconfig"),
+            "KUBECONFIG": str(self.control_plane().kubeconfig),
             "PULUMI_BACKEND_URL": f"file://{self.folder}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         }

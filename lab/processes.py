@@ -23,14 +23,14 @@ _AGAIN: Final = 'while :; do setpriv --pdeathsig KILL "$@"; sleep 1; done'
 
 @dataclass(frozen=True)
 class Process:
-    """A process that runs ``command`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are.
+    """A process that runs the command ``name`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are.
 
     One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so.
     """
 
     name: str
     folder: Path
-    command: tuple[str, ...]
+    arguments: tuple[str, ...]
     supervised: bool = False
 
     @property
@@ -51,12 +51,13 @@ class Process:
         except (OSError, ValueError):
             return None
         # By its name alone, for the lab may have been started from an earlier build.
-        is_ours = Path(self.command[0]).name in {Path(word).name for word in words[:6]}
+        is_ours = self.name in {Path(word).name for word in words[:6]}
         return pid if here and is_ours and state != "Z" else None
 
-    def start(self, *, tethered: bool = False) -> None:
+    def start(self, binaries: Path, *, tethered: bool = False) -> None:
         """Start it if it does not run.
 
+        :param binaries: the folder that holds the command.
         :param tethered: end it, however that comes, when the thread that started it ends.
         """
         if self.pid() is not None:
@@ -66,7 +67,8 @@ class Process:
         pid_file = self.folder / f"{self.name}.pid"
         pid_file.unlink(missing_ok=True)
         script = _LAUNCH + (_AGAIN if self.supervised else _ONCE)
-        words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), *self.command]
+        words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), str(binaries / self.name)]
+        words += self.arguments
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         child = os.posix_spawn(
             words[0],

@@ -7,17 +7,10 @@ from model import names, policies
 from model.access import Acl
 from model.settings import NodePool, Settings, StorageType
 
-API_VERSION = "kafka.strimzi.io/v1"
-
 
 def _pod_labels(settings: Settings, app: str) -> dict[str, str]:
     labels = {"app": f"{app}-demo-app-log", "version": "v1"}
     return labels | ({"sidecar.istio.io/inject": "true"} if settings.injected else {})
-
-
-def cluster_labels(cluster: str) -> dict[str, str]:
-    """Label that binds a node pool, a topic or a user to its cluster."""
-    return {"strimzi.io/cluster": cluster}
 
 
 def kafka_spec(settings: Settings) -> dict[str, Any]:

@@ -106,8 +106,9 @@ def module_folder(path: str, say: Say = print) -> Path:
 
     :raises LabError: if it cannot be had.
     """
-    _run([toolchain(say), "mod", "download", path])
-    return Path(_run([toolchain(say), "list", "-m", "-f", "{{.Dir}}", path]))
+    go = toolchain(say)
+    _run([go, "mod", "download", path])
+    return Path(_run([go, "list", "-m", "-f", "{{.Dir}}", path]))
 
 
 def _run(command: list[str]) -> str:

@@ -15,19 +15,10 @@ from lab.engine import display, run
 from lab.engine.errors import EngineError
 from lab.engine.plan import Step
 from lab.engine.project import load_configuration, load_project
-from lab.engine.report import Change, Silence
+from lab.engine.report import Change, Messages
 from lab.engine.settled import SETTLED
 from lab.engine.state import Snapshot
 from lab.engine.urn import name_of, type_of
-
-
-class _Errors(Silence):
-    def __init__(self) -> None:
-        self.all: list[str] = []
-
-    def message(self, severity: str, text: str, urn: str = "") -> None:
-        if severity == "error":
-            self.all.append(text)
 
 
 async def compare(stack: run.Stack, overrides: Sequence[str], ref: str, parallel: int) -> str:
@@ -49,10 +40,10 @@ async def compare(stack: run.Stack, overrides: Sequence[str], ref: str, parallel
 
 
 async def _foresee(stack: run.Stack, snapshot: Snapshot, parallel: int, what: str) -> run.Outcome:
-    errors = _Errors()
-    outcome = await run.preview(stack, snapshot, errors, parallel=parallel, offline=True, factories=SETTLED)
+    messages = Messages()
+    outcome = await run.preview(stack, snapshot, messages, parallel=parallel, offline=True, factories=SETTLED)
     if outcome.failed:
-        raise EngineError("\n".join(f"{what}: {line}" for text in errors.all for line in text.splitlines()))
+        raise EngineError("\n".join(f"{what}: {line}" for text in messages.errors() for line in text.splitlines()))
     return outcome
 
 

@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,16 +17,18 @@ from typing import Any, Final, TypeVar
 import click
 
 from lab.engine import run, values
+from lab.engine.backend import backend_folder
 from lab.engine.display import Console, has_changes, masked, outputs, summary, to_json
 from lab.engine.errors import EngineError
 from lab.engine.project import load_configuration, load_project
-from lab.engine.run import Outcome, Stack, backend_folder
-from lab.engine.state import Snapshot
+from lab.engine.run import Outcome, Stack
+from lab.engine.state import Snapshot, StateFile
 
 FAILURE: Final = 255
 """The exit code of a run that failed, and of one that could not start, as the real CLI has it."""
 
 _Result = TypeVar("_Result")
+_Work = Coroutine[Any, Any, Outcome]
 
 
 @dataclass(frozen=True)
@@ -171,20 +174,15 @@ def preview(offline: bool, against: str | None, **arguments: Any) -> int:
 def up(skip_preview: bool, **arguments: Any) -> int:
     """Create, change and delete resources until they are what the program declares."""
     options = _options(arguments)
-    _may_change(options)
-    stack = _stack(options)
-    with stack.state_file() as file:
-        snapshot = file.read()
-        file.prepare()
-        if not skip_preview:
-            console = _console(options, preview=True)
-            work = run.preview(stack, snapshot, console, parallel=options.parallel)
-            code = _show(options, console, "Previewing update", work, preview=True, last=False)
-            if code or not _confirmed(options, "update"):
-                return code
-        console = _console(options, preview=False)
-        work = run.update(stack, file, snapshot, console, parallel=options.parallel)
-        return _show(options, console, "Updating", work, preview=False)
+    with _to_change(options) as (stack, file, snapshot):
+
+        def preview(console: Console) -> _Work:
+            return run.preview(stack, snapshot, console, parallel=options.parallel)
+
+        def perform(console: Console) -> _Work:
+            return run.update(stack, file, snapshot, console, parallel=options.parallel)
+
+        return _change(options, "update", "Updating", None if skip_preview else preview, perform)
 
 
 @main.command()
@@ -194,21 +192,15 @@ def up(skip_preview: bool, **arguments: Any) -> int:
 def refresh(**arguments: Any) -> int:
     """Make the state say what is in the cluster; an up then repairs what the program does not want so."""
     options = _options(arguments)
-    _may_change(options)
-    stack = _stack(options)
-    with stack.state_file() as file:
-        snapshot = file.read()
-        file.prepare()
-        console = _console(options, preview=False)
-        work = run.refresh(
-            stack,
-            file,
-            snapshot,
-            console,
-            parallel=options.parallel,
-            confirm=lambda outcome: not has_changes(outcome.changes) or _confirmed(options, "refresh"),
-        )
-        return _show(options, console, "Refreshing", work, preview=False)
+    with _to_change(options) as (stack, file, snapshot):
+
+        def confirm(outcome: Outcome) -> bool:
+            return not has_changes(outcome.changes) or _confirmed(options, "refresh")
+
+        def perform(console: Console) -> _Work:
+            return run.refresh(stack, file, snapshot, console, parallel=options.parallel, confirm=confirm)
+
+        return _change(options, "refresh", "Refreshing", None, perform)
 
 
 @main.command()
@@ -219,20 +211,15 @@ def refresh(**arguments: Any) -> int:
 def destroy(skip_preview: bool, **arguments: Any) -> int:
     """Delete all of a stack's resources. The program does not run."""
     options = _options(arguments)
-    _may_change(options)
-    stack = _stack(options)
-    with stack.state_file() as file:
-        snapshot = file.read()
-        file.prepare()
-        if not skip_preview:
-            console = _console(options, preview=True)
-            work = run.destroy(stack, None, snapshot, console, parallel=options.parallel)
-            code = _show(options, console, "Previewing destroy", work, preview=True, last=False)
-            if code or not _confirmed(options, "destroy"):
-                return code
-        console = _console(options, preview=False)
-        work = run.destroy(stack, file, snapshot, console, parallel=options.parallel)
-        return _show(options, console, "Destroying", work, preview=False)
+    with _to_change(options) as (stack, file, snapshot):
+
+        def preview(console: Console) -> _Work:
+            return run.destroy(stack, None, snapshot, console, parallel=options.parallel)
+
+        def perform(console: Console) -> _Work:
+            return run.destroy(stack, file, snapshot, console, parallel=options.parallel)
+
+        return _change(options, "destroy", "Destroying", None if skip_preview else preview, perform)
 
 
 @main.group()
@@ -294,10 +281,37 @@ def _stack(options: Options, *, offline: bool = False) -> Stack:
     return Stack(options.stack, project, configuration, backend, environment)
 
 
-def _may_change(options: Options) -> None:
+@contextmanager
+def _to_change(options: Options) -> Iterator[tuple[Stack, StateFile, Snapshot]]:
+    """Yield a stack that no other run changes meanwhile, and its state.
+
+    :raises EngineError: if nobody can be asked, or the state cannot be had.
+    """
     if not options.yes and not options.interactive:
         message = "--yes must be passed in to proceed when running in non-interactive mode"
         raise EngineError(message)
+    stack = _stack(options)
+    with stack.state_file() as file:
+        snapshot = file.read()
+        file.prepare()
+        yield stack, file, snapshot
+
+
+def _change(
+    options: Options,
+    what: str,
+    title: str,
+    preview: Callable[[Console], _Work] | None,
+    perform: Callable[[Console], _Work],
+) -> int:
+    """Show what would be done if there is a preview, do it if that is wanted, and return the exit code."""
+    if preview is not None:
+        console = _console(options, preview=True)
+        code = _show(options, console, f"Previewing {what}", preview(console), preview=True, last=False)
+        if code or not _confirmed(options, what):
+            return code
+    console = _console(options, preview=False)
+    return _show(options, console, title, perform(console), preview=False)
 
 
 def _confirmed(options: Options, what: str) -> bool:
@@ -312,7 +326,7 @@ def _show(
     options: Options,
     console: Console,
     title: str,
-    work: Coroutine[Any, Any, Outcome],
+    work: _Work,
     *,
     preview: bool,
     last: bool = True,

@@ -122,8 +122,7 @@ class Deployment:
 
         :raises StoppedError: if that, or anything before it, failed.
         """
-        urn = urns.make(self._stack, self._project, registration.parent, registration.type, registration.name)
-        return await self._guard(urn, self._register(urn, registration))
+        return await self._guard(self._urn(registration), self._register(registration))
 
     async def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Record the outputs of a component."""
@@ -139,8 +138,7 @@ class Deployment:
 
         :raises StoppedError: if it is not there.
         """
-        urn = urns.make(self._stack, self._project, registration.parent, registration.type, registration.name)
-        return await self._guard(urn, self._read(urn, registration, identifier))
+        return await self._guard(self._urn(registration), self._read(registration, identifier))
 
     async def _guard(self, urn: str, work: Coroutine[Any, Any, Resource]) -> Resource:
         if self.failed:
@@ -169,23 +167,32 @@ class Deployment:
 
     def _remember(self, value: Any) -> None:
         shortest = 4
-        for item in values.walk(value):
-            if isinstance(item, values.Secret):
-                texts = (inner for inner in values.walk(reveal(item)) if isinstance(inner, str))
-                self._secrets.update(text for text in texts if len(text) >= shortest)
+        self._secrets.update(text for text in values.secret_texts(value) if len(text) >= shortest)
 
-    async def _register(self, urn: str, registration: Registration) -> Resource:
+    def _claim(self, registration: Registration) -> str:
+        """Return the URN of a registration, which none has had in this run.
+
+        :raises EngineError: if one has.
+        """
+        urn = self._urn(registration)
         if urn in self._claimed:
             message = f"duplicate resource URN {urn}: give one of the two resources another name"
             raise EngineError(message)
         self._claimed.add(urn)
+        return urn
+
+    def _urn(self, registration: Registration) -> str:
+        return urns.make(self._stack, self._project, registration.parent, registration.type, registration.name)
+
+    async def _register(self, registration: Registration) -> Resource:
+        urn = self._claim(registration)
         self._remember(registration.inputs)
         old = self._find(urn, registration)
         goal = self._goal(urn, registration)
         if registration.type.startswith(urns.PROVIDER_PREFIX):
             return self._register_provider(goal, old)
         if not registration.custom and not registration.remote:
-            return self._record(goal, old, Change(self._component_step(goal, old), old, goal))
+            return self._record(goal, old, Change(_component_step(goal, old), old, goal))
         work = self._with_provider(registration, goal, old)
         return await (self._construct(work) if registration.remote else self._apply(work))
 
@@ -230,13 +237,11 @@ class Deployment:
 
     # --- components and providers ---
 
-    def _component_step(self, goal: Resource, old: Resource | None) -> Step:
-        if old is None:
-            return Step.CREATE
-        return Step.SAME if old.inputs == goal.inputs else Step.UPDATE
-
     def _record(self, goal: Resource, old: Resource | None, change: Change, seconds: float = 0) -> Resource:
-        """Put a resource's new state in the journal and tell of it; a component keeps its outputs until it has new ones."""  # noqa: E501
+        """Put a resource's new state in the journal and tell of it.
+
+        A component keeps its outputs until it registers new ones.
+        """
         outputs = old.outputs if old and not goal.custom and not goal.outputs else goal.outputs
         moment = now()
         made = replace(
@@ -257,7 +262,7 @@ class Deployment:
 
     def _register_provider(self, goal: Resource, old: Resource | None) -> Resource:
         identifier = old.id if old else str(uuid.uuid4())
-        step = self._component_step(goal, old)
+        step = _component_step(goal, old)
         goal = replace(goal, id=identifier, outputs=goal.inputs)
         self._providers.get(goal)
         return self._record(goal, old, Change(step, old, goal))
@@ -299,7 +304,7 @@ class Deployment:
         """Register what a remote component consists of, wave by wave."""
         goal, old = work.goal, work.old
         construction = await work.provider.construct(self._context(goal, "create"), reveal(goal.inputs))
-        change = Change(self._component_step(goal, old), old, goal, note=construction.opaque or "")
+        change = Change(_component_step(goal, old), old, goal, note=construction.opaque or "")
         resource = self._record(replace(goal, custom=False), old, change)
         if construction.opaque:
             kept = plan.descendants(self.journal.previous.values()).get(goal.urn, set())
@@ -315,13 +320,7 @@ class Deployment:
         return resource
 
     async def _register_waves(self, work: _Work, construction: Construction) -> list[Resource]:
-        texts = {
-            text
-            for item in values.walk(work.goal.inputs)
-            if isinstance(item, values.Secret)
-            for text in values.walk(reveal(item))
-            if isinstance(text, str) and text
-        }
+        texts = values.secret_texts(work.goal.inputs)
         children: list[Resource] = []
         before: tuple[str, ...] = ()
         for wave in construction.waves:
@@ -518,11 +517,8 @@ class Deployment:
 
     # --- reading ---
 
-    async def _read(self, urn: str, registration: Registration, identifier: Any) -> Resource:
-        if urn in self._claimed:
-            message = f"duplicate resource URN {urn}: give one of the two resources another name"
-            raise EngineError(message)
-        self._claimed.add(urn)
+    async def _read(self, registration: Registration, identifier: Any) -> Resource:
+        urn = self._claim(registration)
         goal = replace(self._goal(urn, registration), external=True)
         old = self._find(urn, registration)
         if registration.type == STACK_REFERENCE:
@@ -687,6 +683,12 @@ class Deployment:
             self._tell(change, time.monotonic() - started)
         if not self._preview:
             await self.journal.save()
+
+
+def _component_step(goal: Resource, old: Resource | None) -> Step:
+    if old is None:
+        return Step.CREATE
+    return Step.SAME if old.inputs == goal.inputs else Step.UPDATE
 
 
 def _protected(item: Resource) -> str:

@@ -144,13 +144,16 @@ def details(change: Change) -> list[str]:
     for path in change.paths:
         before, after = value_at(change.old.inputs, path), value_at(change.new.inputs, path)
         forced = " [forces replacement]" if path in change.replace_paths else ""
-        if before is _ABSENT:
-            lines.append(f"      + {path}: {show(after)}{forced}")
-        elif after is _ABSENT:
-            lines.append(f"      - {path}: {show(before)}{forced}")
-        else:
-            lines.append(f"      ~ {path}: {show(before)} => {show(after)}{forced}")
+        lines.append(f"      {_difference(path, before, after)}{forced}")
     return lines
+
+
+def _difference(label: str, before: Any, after: Any) -> str:
+    if before is _ABSENT:
+        return f"+ {label}: {show(after)}"
+    if after is _ABSENT:
+        return f"- {label}: {show(before)}"
+    return f"~ {label}: {show(before)} => {show(after)}"
 
 
 def outputs(outcome: Outcome, *, preview: bool) -> list[str]:
@@ -158,15 +161,10 @@ def outputs(outcome: Outcome, *, preview: bool) -> list[str]:
     lines = []
     for key in sorted({*outcome.old_outputs, *outcome.outputs}):
         before, after = outcome.old_outputs.get(key, _ABSENT), outcome.outputs.get(key, _ABSENT)
-        if before == after:
-            if not preview:
-                lines.append(f"    {key}: {show(after)}")
-        elif before is _ABSENT:
-            lines.append(f"  + {key}: {show(after)}")
-        elif after is _ABSENT:
-            lines.append(f"  - {key}: {show(before)}")
-        else:
-            lines.append(f"  ~ {key}: {show(before)} => {show(after)}")
+        if before != after:
+            lines.append(f"  {_difference(key, before, after)}")
+        elif not preview:
+            lines.append(f"    {key}: {show(after)}")
     return ["Outputs:", *lines] if lines else []
 
 
@@ -277,9 +275,11 @@ class Console:
     def status(self, urn: str, text: str) -> None:
         """Show what a call waits for; as a line of its own where there is no live view."""
         with self._guard:
-            head, started, before = self._under_way.get(urn, ("", time.monotonic(), ""))
+            if urn not in self._under_way:
+                return
+            head, started, before = self._under_way[urn]
             self._under_way[urn] = (head, started, f": {text}")
-        if not self._live and head and before != f": {text}":
+        if not self._live and before != f": {text}":
             self.print(f"{head}: {text}")
 
     def end(self, change: Change, seconds: float) -> None:

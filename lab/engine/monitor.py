@@ -24,6 +24,7 @@ from lab.engine import values
 from lab.engine.deployment import Deployment, Registration, StoppedError
 from lab.engine.errors import EngineError
 from lab.engine.report import Report
+from lab.engine.urn import package_of
 
 _OPTIONS: Final = [
     # The SDK's own limit (pulumi.runtime._grpc_settings).
@@ -70,7 +71,7 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
 
     :raises EngineError: naming what of it this engine has not.
     """
-    asked = [text for name, text in _UNSUPPORTED.items() if _is_set(request, name)]
+    asked = [_UNSUPPORTED[field.name] for field, _ in request.ListFields() if field.name in _UNSUPPORTED]
     if asked:
         message = f"{request.type} {request.name}: this engine does not support {', '.join(asked)}"
         raise EngineError(message)
@@ -78,7 +79,7 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
     inputs = values.decode(request.object, found)
     for key, needed in request.propertyDependencies.items():
         found.setdefault(key, set()).update(needed.urns)
-    package = request.type.split(":", 1)[0]
+    package = package_of(request.type)
     timeouts = {
         operation: seconds(text)
         for operation in ("create", "update", "delete", "read")
@@ -105,15 +106,6 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
         timeouts=timeouts,
     )
-
-
-def _is_set(request: Any, name: str) -> bool:
-    field = request.DESCRIPTOR.fields_by_name.get(name)
-    if field is None:
-        return False
-    if field.message_type is not None and not field.is_repeated:
-        return bool(request.HasField(name))
-    return bool(getattr(request, name))
 
 
 class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):

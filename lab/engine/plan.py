@@ -23,7 +23,6 @@ class Step(str, Enum):
     DELETE = "delete"
     DELETE_REPLACED = "delete-replaced"
     READ = "read"
-    REFRESH = "refresh"
 
 
 def parse_path(path: str) -> list[str | int]:

@@ -23,15 +23,14 @@ from typing import Any
 class Launch:
     """What a program is told of the run that it is part of.
 
-    ``monitor`` and ``engine`` are gRPC addresses; ``parallel`` is how many registrations it may have under way.
+    ``address`` is where both gRPC services are; ``parallel`` is how many registrations it may have under way.
     """
 
     main: str
     directory: str
     project: str
     stack: str
-    monitor: str
-    engine: str
+    address: str
     dry_run: bool
     parallel: int
     config: Mapping[str, str] = field(default_factory=dict)
@@ -75,8 +74,8 @@ def _run(launch: Launch, silent: bool) -> None:
         Settings(
             project=launch.project,
             stack=launch.stack,
-            monitor=launch.monitor,
-            engine=_LogEngine(launch.engine),
+            monitor=launch.address,
+            engine=_LogEngine(launch.address),
             parallel=launch.parallel,
             dry_run=launch.dry_run,
             organization="organization",

@@ -67,3 +67,19 @@ class Silence:
 
     def message(self, severity: str, text: str, urn: str = "") -> None:
         """Say nothing."""
+
+
+class Messages(Silence):
+    """Keeps what there is to read: (severity, text) in order."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.all: list[tuple[str, str]] = []
+
+    def message(self, severity: str, text: str, urn: str = "") -> None:
+        """Keep it."""
+        self.all.append((severity, text))
+
+    def errors(self) -> list[str]:
+        """Return the texts of the errors."""
+        return [text for severity, text in self.all if severity == "error"]

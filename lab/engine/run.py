@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.engine import program
+from lab.engine.backend import state_path
 from lab.engine.deployment import Deployment, StoppedError
 from lab.engine.errors import EngineError
 from lab.engine.monitor import serve
@@ -26,6 +27,31 @@ Host = Callable[[program.Launch, Mapping[str, str], Deployment, Report], Awaitab
 
 _PATIENCE: Final = 10.0
 """Seconds that a program gets to end by itself after its run has failed."""
+
+
+async def in_child(
+    launch: program.Launch, environment: Mapping[str, str], deployment: Deployment, report: Report
+) -> None:
+    """Run a program in a process of its own."""
+    # -P: this package's folder, which has a random.py, must not be where the program looks for modules first.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        program.__file__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+        # Ctrl-C is for the engine alone, which then ends the program.
+        start_new_session=True,
+        limit=16 * 1024 * 1024,
+    )
+    try:
+        await _attend(process, launch, deployment, report)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @dataclass(frozen=True)
@@ -58,7 +84,7 @@ class Stack:
 
 @dataclass
 class Outcome:
-    """What a run came to: its changes in the order in which they were made, the outputs before and after, what there is."""  # noqa: E501
+    """What a run came to: its changes in their order, the outputs before and after, and what there is then."""
 
     changes: list[Change] = field(default_factory=list)
     old_outputs: Properties = field(default_factory=dict)
@@ -66,23 +92,6 @@ class Outcome:
     resources: list[Resource] = field(default_factory=list)
     failed: bool = False
     seconds: float = 0.0
-
-
-def state_path(backend: Path, project: str, stack: str) -> Path:
-    """Return where a stack's state is; the layout is the real CLI's."""
-    return backend / ".pulumi" / "stacks" / project / f"{stack}.json"
-
-
-def backend_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder that ``PULUMI_BACKEND_URL`` names.
-
-    :raises EngineError: if it names none.
-    """
-    url = environment.get("PULUMI_BACKEND_URL", "")
-    if not url.startswith("file://") or url == "file://":
-        message = f"PULUMI_BACKEND_URL is {url!r}; this engine keeps states in a folder: set it to file:///some/folder"
-        raise EngineError(message)
-    return Path(url.removeprefix("file://")).expanduser()
 
 
 @asynccontextmanager
@@ -138,7 +147,7 @@ async def preview(
     *,
     parallel: int = 16,
     offline: bool = False,
-    host: Host | None = None,
+    host: Host = in_child,
     factories: Mapping[str, Factory] = FACTORIES,
 ) -> Outcome:
     """Find out what an update would do.
@@ -150,7 +159,7 @@ async def preview(
     deployment = _deployment(stack, journal, report, parallel, preview=True, offline=offline, factories=factories)
     async with deployment as (run, outcome):
         await run.recover(snapshot.operations)
-        await _run_program(stack, run, report, parallel=parallel, dry_run=True, host=host or in_child)
+        await _run_program(stack, run, report, parallel=parallel, dry_run=True, host=host)
         await run.delete_unclaimed()
     return outcome
 
@@ -162,7 +171,7 @@ async def update(
     report: Report,
     *,
     parallel: int = 16,
-    host: Host | None = None,
+    host: Host = in_child,
     factories: Mapping[str, Factory] = FACTORIES,
 ) -> Outcome:
     """Make outside what the program declares."""
@@ -171,7 +180,7 @@ async def update(
     async with deployment as (run, outcome):
         await run.recover(snapshot.operations)
         try:
-            await _run_program(stack, run, report, parallel=parallel, dry_run=False, host=host or in_child)
+            await _run_program(stack, run, report, parallel=parallel, dry_run=False, host=host)
             await run.delete_unclaimed()
         finally:
             await journal.save()
@@ -228,8 +237,7 @@ async def _run_program(
             directory=str(stack.project.directory),
             project=stack.project.name,
             stack=stack.name,
-            monitor=address,
-            engine=address,
+            address=address,
             dry_run=dry_run,
             # A registration that waits for others of its chart, or for a provider, holds one of these.
             parallel=max(64, 2 * parallel),
@@ -239,31 +247,6 @@ async def _run_program(
         await host(launch, stack.environment, deployment, report)
     if deployment.failed:
         raise StoppedError
-
-
-async def in_child(
-    launch: program.Launch, environment: Mapping[str, str], deployment: Deployment, report: Report
-) -> None:
-    """Run a program in a process of its own."""
-    # -P: this package's folder, which has a random.py, must not be where the program looks for modules first.
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        program.__file__,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**environment},
-        # Ctrl-C is for the engine alone, which then ends the program.
-        start_new_session=True,
-        limit=16 * 1024 * 1024,
-    )
-    try:
-        await _attend(process, launch, deployment, report)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def _attend(

@@ -6,7 +6,6 @@ Source of the format: sdk/go/common/apitype of pulumi/pulumi (``DeploymentV3``, 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,14 +16,15 @@ from typing import IO, Any, Self
 
 import orjson
 
-from lab.engine import values
+from lab.engine import files, values
 from lab.engine.encryption import Crypter, passphrase_from
 from lab.engine.errors import EngineError
 from lab.engine.values import Properties
 
 _OPTIONAL = (
     "id", "parent", "provider", "external", "protect", "retainOnDelete", "deletedWith", "delete", "initErrors",
-    "dependencies", "propertyDependencies", "additionalSecretOutputs", "customTimeouts", "aliases", "created", "modified",  # noqa: E501
+    "dependencies", "propertyDependencies", "additionalSecretOutputs", "customTimeouts", "aliases", "created",
+    "modified",
 )  # fmt: skip
 
 
@@ -33,9 +33,10 @@ class Resource:
     """One resource of a stack.
 
     ``custom`` tells a provider's resource from a component, ``external`` one that was only read. ``timeouts`` are
-    seconds by operation (create, update, delete). ``delete`` marks what a replacement left to be deleted. ``init_errors`` says why the resource must be
-    applied again although its inputs did not change (a failed await, an interrupted run).
-    """  # noqa: E501
+    seconds by operation (create, update, delete). ``delete`` marks what a replacement left to be deleted.
+    ``init_errors`` says why the resource must be applied again although its inputs did not change (a failed await, an
+    interrupted run).
+    """
 
     urn: str
     type: str
@@ -233,23 +234,14 @@ class StateFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = self.path.with_suffix(".lock").open("a+", encoding="utf-8")
+            self._lock = files.lock(self.path.with_suffix(".lock"))
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             message = f"state folder {self.path.parent}: {reason}; set PULUMI_BACKEND_URL to one you may write"
             raise EngineError(message) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            lock.close()
-            message = f"stack {self.path.stem}: another run (process {holder}) is changing it; wait for it to end"
+        except files.HeldError as error:
+            message = f"stack {self.path.stem}: another run (process {error.holder}) is changing it; wait for it to end"
             raise EngineError(message) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        self._lock = lock
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -359,14 +351,8 @@ class StateFile:
 
         :raises EngineError: if the disk is full or the folder may not be written.
         """
-        temporary = self.path.with_suffix(".json.new")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
+            files.replace(self.path, content)
         except OSError as error:
             message = f"state file {self.path}: {os.strerror(error.errno or 0)}; the last complete state is kept"
             raise EngineError(message) from error

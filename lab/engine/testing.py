@@ -37,7 +37,7 @@ from lab.engine.display import is_hidden
 from lab.engine.plan import Step
 from lab.engine.project import load_configuration, load_project
 from lab.engine.providers import FACTORIES, Factory
-from lab.engine.report import Change, Report, Silence
+from lab.engine.report import Change, Messages, Report
 from lab.engine.settled import SETTLED
 from lab.engine.state import Resource, Snapshot
 from lab.engine.urn import name_of
@@ -52,14 +52,6 @@ class ProgramFailedError(AssertionError):
         super().__init__("\n".join(messages))
         self.messages = messages
         self.preview = preview
-
-
-class _Messages(Silence):
-    def __init__(self) -> None:
-        self.all: list[tuple[str, str]] = []
-
-    def message(self, severity: str, text: str, urn: str = "") -> None:
-        self.all.append((severity, text))
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,10 @@ class Preview:
         return [item for item in self.resources if item.urn in urns]
 
     def depends(self, later: Resource, earlier: Resource) -> bool:
-        """Tell whether ``later`` is made after, and deleted before, ``earlier``: directly or through others."""
+        """Tell whether ``later`` is made after, and deleted before, ``earlier``: directly or through others.
+
+        What is in a component waits for what the component waits for.
+        """
         known = {item.urn: item for item in self.resources}
         below = plan.descendants(self.resources)
         seen: set[str] = set()
@@ -118,7 +113,7 @@ class Preview:
             item = known[urn]
             needed = set(item.needs())
             waiting += [*needed, *(child for need in needed for child in below.get(need, ()))]
-            waiting += list(_ancestors(item, known))
+            waiting.append(item.parent)
         return False
 
     def steps(self) -> dict[str, Step]:
@@ -128,13 +123,6 @@ class Preview:
             for change in self.changes
             if change.step not in (Step.SAME, Step.READ, Step.DELETE_REPLACED) and not is_hidden(change.resource)
         }
-
-
-def _ancestors(item: Resource, known: Mapping[str, Resource]) -> Iterator[str]:
-    """Yield what a resource's components wait for: a program passes a component's dependencies on by itself."""
-    parent = known.get(item.parent)
-    if parent and parent.custom:
-        yield parent.urn
 
 
 class Program:
@@ -186,7 +174,7 @@ class Program:
         configuration = load_configuration(project, name, overrides, environment)
         stack = run.Stack(name, project, configuration, self._directory, environment)
         snapshot = state.state if isinstance(state, Preview) else state or Snapshot()
-        messages = _Messages()
+        messages = Messages()
         with contextlib.chdir(self._directory), _importable(self._directory):
             outcome = asyncio.run(
                 run.preview(stack, snapshot, messages, offline=True, host=in_process, factories=factories)
@@ -200,7 +188,7 @@ class Program:
             Snapshot(outcome.resources),
         )
         if outcome.failed:
-            raise ProgramFailedError([text for severity, text in messages.all if severity == "error"], preview)
+            raise ProgramFailedError(messages.errors(), preview)
         return preview
 
 

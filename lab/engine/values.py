@@ -262,6 +262,17 @@ def has_secret(value: Any) -> bool:
     return any(isinstance(item, Secret) for item in walk(value))
 
 
+def secret_texts(value: Any) -> set[str]:
+    """Return the texts that are secret in the value, without the empty one."""
+    return {
+        text
+        for item in walk(value)
+        if isinstance(item, Secret)
+        for text in walk(reveal(item))
+        if isinstance(text, str) and text
+    }
+
+
 def mark_like(value: Any, model: Any) -> Any:
     """Mark secret in ``value`` what is secret at the same place in ``model``."""
     if isinstance(model, Secret):

@@ -24,6 +24,7 @@ import pulumi_kubernetes.core.v1  # noqa: F401
 import pulumi_random  # noqa: F401
 
 from lab.engine import run, values
+from lab.engine.backend import state_path
 from lab.engine.kubernetes import KubernetesProvider, objects
 from lab.engine.project import load_configuration, load_project
 from lab.engine.provider import Context, Live
@@ -171,7 +172,7 @@ def hide_passwords(value: Any) -> Any:
 
 def picture(folder: Path) -> dict[str, Any]:
     """Return all that exists and all that the state says, but for passwords and times."""
-    stack = run.state_path(folder, "crashes", "test")
+    stack = state_path(folder, "crashes", "test")
     snapshot: Snapshot = StateFile(stack, {"PULUMI_CONFIG_PASSPHRASE": "x"}).read()
     state = {
         item.urn: [
@@ -194,7 +195,7 @@ def picture(folder: Path) -> dict[str, Any]:
 
 def strays(folder: Path) -> set[str]:
     """Return what exists and is not in the state, and what is in the state and does not exist."""
-    stack = run.state_path(folder, "crashes", "test")
+    stack = state_path(folder, "crashes", "test")
     snapshot = StateFile(stack, {"PULUMI_CONFIG_PASSPHRASE": "x"}).read()
     known = {
         f"{item.outputs['kind']}-{item.id.replace('/', '-')}.json"
@@ -206,7 +207,7 @@ def strays(folder: Path) -> set[str]:
 
 def password_matches(folder: Path) -> bool:
     """Tell whether the one Secret there is holds the password in the state."""
-    stack = run.state_path(folder, "crashes", "test")
+    stack = state_path(folder, "crashes", "test")
     snapshot = StateFile(stack, {"PULUMI_CONFIG_PASSPHRASE": "x"}).read()
     known = next(item for item in snapshot.resources if "RandomPassword" in item.type).outputs["result"].value
     held = [json.loads(path.read_text())["stringData"]["password"] for path in (folder / "world").glob("Secret-*")]

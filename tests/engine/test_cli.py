@@ -144,7 +144,7 @@ def test_a_damaged_state_is_named(engine: Run, tmp_path: Path) -> None:
 def test_a_wrong_type_in_config_is_named(engine: Run) -> None:
     result = engine("preview", "--offline", "--config", "names=5")
     assert result.returncode == 255
-    assert result.stderr == "error: demo:names: 5 is no array\n" or "demo:names: '5' is no array" in result.stderr
+    assert result.stderr == "error: demo:names: 5 is no array\n"
 
 
 def test_an_exception_in_the_program_fails_the_run_with_its_traceback(engine: Run, tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     try:
         assemble(ROOT / ".lab" / "charts")
-        plane = ControlPlane(folder / "control-plane", build(), free_ports(), tethered=True)
-        plane.start()
+        plane = ControlPlane(folder / "control-plane", free_ports(), tethered=True)
+        plane.start(build())
     except LabError as error:
         pytest.fail(str(error))
     try:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from lab.binaries.build import build
+
 pytestmark = pytest.mark.lab
 
 
@@ -68,12 +70,12 @@ def test_a_killed_api_server_is_started_again_with_what_it_knew(cluster: Any) ->
     deadline = time.monotonic() + 10
     while server.pid() is not None and time.monotonic() < deadline:
         time.sleep(0.05)
-    cluster.plane.start()
+    cluster.plane.start(build())
     assert cluster.kubectl("get", "namespace", "kept", "-o", "name") == "namespace/kept\n"
     cluster.kubectl("delete", "namespace", "kept", "--wait=false")
 
 
 def test_starting_what_runs_changes_nothing(cluster: Any) -> None:
     before = [process.pid() for process in cluster.plane.processes()]
-    cluster.plane.start()
+    cluster.plane.start(build())
     assert [process.pid() for process in cluster.plane.processes()] == before

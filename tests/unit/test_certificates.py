@@ -1,0 +1,19 @@
+"""Keys and certificates of a lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab import certificates
+
+pytestmark = pytest.mark.unit
+
+
+def test_keys_are_for_their_owner_alone_and_are_kept(tmp_path: Path) -> None:
+    certificates.write(tmp_path / "certificates")
+    files = {path: path.read_bytes() for path in (tmp_path / "certificates").iterdir()}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in files)
+    certificates.write(tmp_path / "certificates")
+    assert {path: path.read_bytes() for path in (tmp_path / "certificates").iterdir()} == files
