@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from lab.engine.plan import Step
 from lab.engine.testing import Program, ProgramFailedError
+from lab.engine.urn import name_of
 from lab.engine.values import UNKNOWN, Secret, has_secret
 
 pytestmark = pytest.mark.engine
@@ -102,6 +104,17 @@ def test_protection_is_inherited_and_stops_a_deletion(write_program: WriteProgra
         write_program("").preview(state=before)
 
 
+def test_what_a_chart_consists_of_is_protected_with_it(write_program: WriteProgram, tmp_path: Path) -> None:
+    (tmp_path / "chart" / "templates").mkdir(parents=True)
+    (tmp_path / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: chart\nversion: 1.0.0\n")
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: account}\n"
+    (tmp_path / "chart" / "templates" / "account.yaml").write_text(account)
+    source = """
+        kubernetes.helm.v4.Chart("chart", chart="chart", opts=pulumi.ResourceOptions(protect=True))
+    """
+    assert write_program(source).preview().one("kubernetes:core/v1:ServiceAccount").protect
+
+
 def test_an_alias_keeps_the_resource_that_it_names(write_program: WriteProgram) -> None:
     before = write_program(WITH_PASSWORD).simulate()
     renamed = WITH_PASSWORD.replace(
@@ -152,6 +165,13 @@ def test_a_namespace_deleted_before_it_is_replaced_takes_what_is_in_it_along(
         "kubernetes:core/v1:Namespace space": Step.REPLACE,
         "kubernetes:core/v1:ConfigMap settings": Step.REPLACE,
     }
+    done = [(change.step, name_of(change.resource.urn)) for change in after.changes if change.step is not Step.SAME]
+    assert done == [
+        (Step.DELETE_REPLACED, "settings"),
+        (Step.DELETE_REPLACED, "space"),
+        (Step.REPLACE, "space"),
+        (Step.REPLACE, "settings"),
+    ]
 
 
 def test_options_that_this_engine_has_not_are_named(write_program: WriteProgram) -> None:

@@ -79,7 +79,9 @@ def test_mutual_tls_is_strict_but_for_strimzis_own_ports_on_the_brokers(settings
     }  # fmt: skip
     exceptions = {name: spec for name, spec in made.items() if "portLevelMtls" in spec}
     assert set(exceptions) == {"kafka/demo-app-log-cluster-kafka"}
-    assert "9092" not in exceptions["kafka/demo-app-log-cluster-kafka"]["portLevelMtls"]
+    assert exceptions["kafka/demo-app-log-cluster-kafka"]["portLevelMtls"] == {
+        port: {"mode": "PERMISSIVE"} for port in ("9090", "9091", "8443")
+    }
     assert all(spec["mtls"]["mode"] == "STRICT" for spec in made.values())
 
 
