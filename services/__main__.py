@@ -1,0 +1,71 @@
+"""``python -m services PROGRAM``: the entry point of the image."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Final
+
+from services.environment import SettingsError
+
+PROGRAMS: Final = {
+    "customer": ("services.caller", "calls preference and answers with what it says"),
+    "preference": ("services.caller", "calls recommendation and answers with what it says"),
+    "recommendation": ("services.recommendation", "answers with its version, its host and a count"),
+    "consumer": ("services.consumer", "reads what the others logged and reports it"),
+}
+
+_ENVIRONMENT: Final = """\
+environment, all programs:
+  SERVICE_NAME                 name in replies and records (default: the program)
+  SERVICE_VERSION              version in replies and records (v1)
+  HOSTNAME                     host in replies (unknown)
+  LISTEN_ADDRESS, PORT         where to listen (0.0.0.0, 8080): / /health /ready /metrics
+  STOP_DELAY_SECONDS           how long to answer on after a stop signal (2)
+  OTEL_SERVICE_NAME            name in traces (SERVICE_NAME)
+  OTEL_EXPORTER_OTLP_ENDPOINT  where spans go, OTLP over gRPC, such as http://host:4317 (nowhere)
+  KAFKA_BOOTSTRAP_SERVER, KAFKA_USER_NAME, KAFKA_PASSWORD
+                               login by SCRAM-SHA-512; without KAFKA_* calls are not logged to Kafka
+  KAFKA_TOPIC                  where calls are logged; where the consumer writes its report
+
+customer, preference:
+  UPSTREAM_URL                 what to call; the first, if several with commas between them
+  UPSTREAM_TIMEOUT_SECONDS     how long to wait for it (5)
+  UPSTREAM_KEEPALIVE_SECONDS   how long to keep an idle connection to it (5)
+recommendation:
+  TIME_API_URL                 world clock whose time goes into the reply (none)
+customer, preference, recommendation:
+  KAFKA_BUFFER_RECORDS         how many records may wait while Kafka is away (100000)
+
+consumer:
+  KAFKA_TOPICS                 what to read, with commas
+  KAFKA_GROUP_ID, KAFKA_TRANSACTIONAL_ID
+  WINDOW_SECONDS, WINDOW_GRACE_SECONDS, WINDOW_IDLE_SECONDS
+  REPORT_FORMAT                text or json
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run a program and return its exit code: 2 when its environment is at fault, with a line for each fault."""
+    parser = argparse.ArgumentParser(
+        prog="services",
+        description="The services of the demo application.",
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    programs = parser.add_subparsers(dest="program", required=True, metavar="PROGRAM")
+    for name, (_, what) in PROGRAMS.items():
+        programs.add_parser(name, help=what)
+    program = parser.parse_args(arguments).program
+    module = importlib.import_module(PROGRAMS[program][0])
+    try:
+        return int(module.main(program, os.environ))
+    except SettingsError as error:
+        sys.stderr.writelines(f"error: {fault}\n" for fault in error.faults)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

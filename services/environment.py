@@ -1,0 +1,140 @@
+"""What a service reads from its environment, checked at start: every fault is found before any is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_TOPIC = re.compile(r"[-._a-zA-Z0-9]{1,249}")
+_ADDRESS = re.compile(r"[^\s,:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+
+
+class SettingsError(Exception):
+    """The environment is at fault; ``faults`` has a line for each variable: its value, what it may be, the fix."""
+
+    def __init__(self, faults: Collection[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass
+class Environment:
+    """Variables, and the faults that were found in those asked for.
+
+    Every method returns the value of a variable or its default. When there is neither, or the value is not one that is
+    allowed, it notes a fault and returns a value of the right type that is not to be used: call ``check`` before.
+    A variable that is empty counts as not set.
+    """
+
+    variables: Mapping[str, str]
+    faults: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Do nothing, or tell all faults.
+
+        :raises SettingsError: if there are any.
+        """
+        if self.faults:
+            raise SettingsError(self.faults)
+
+    def has(self, *names: str) -> bool:
+        """Say whether any of these variables is set."""
+        return any(self.variables.get(name) for name in names)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return any text; no fault ever tells it."""
+        found = self.variables.get(name) or default
+        if found is None:
+            self._missing(name)
+            return ""
+        return found
+
+    def name(self, name: str, default: str | None = None) -> str:
+        """Return a DNS label, as Kubernetes names things."""
+        return self._matching(name, default, _NAME, "lower-case letters, digits and inner hyphens, at most 63")
+
+    def topic(self, name: str) -> str:
+        """Return the name of a Kafka topic."""
+        return self._matching(name, None, _TOPIC, "letters, digits, '.', '_' and '-', at most 249")
+
+    def topics(self, name: str) -> tuple[str, ...]:
+        """Return the names of Kafka topics, which stand between commas."""
+        return self._list(name, _TOPIC, "names of topics with commas between them")
+
+    def addresses(self, name: str) -> str:
+        """Return addresses as Kafka clients take them: ``host:port,host:port``."""
+        return ",".join(self._list(name, _ADDRESS, "host:port, several with commas between them"))
+
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        """Return one of the texts allowed."""
+        found = self.text(name, default)
+        if found not in allowed:
+            self._fault(name, found, f"one of {', '.join(allowed)}")
+        return found
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        """Return a whole number from ``least`` to ``most``."""
+        found = self.text(name, str(default))
+        try:
+            number = int(found)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            self._fault(name, found, f"a whole number from {least} to {most}")
+        return number
+
+    def seconds(self, name: str, default: float, least: float, most: float) -> float:
+        """Return a number of seconds from ``least`` to ``most``."""
+        found = self.text(name, f"{default:g}")
+        try:
+            number = float(found)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            self._fault(name, found, f"seconds from {least:g} to {most:g}")
+        return number
+
+    def url(self, name: str, default: str | None = None) -> str:
+        """Return an ``http`` or ``https`` URL."""
+        found = self.text(name, default)
+        if found and not _is_url(found):
+            self._fault(name, found, "a URL such as http://host:8080/")
+        return found
+
+    def urls(self, name: str) -> tuple[str, ...]:
+        """Return URLs, which stand between commas."""
+        found = tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+        for url in found:
+            if not _is_url(url):
+                self._fault(name, url, "a URL such as http://host:8080/, several with commas between them")
+        return found
+
+    def _matching(self, name: str, default: str | None, pattern: re.Pattern[str], allowed: str) -> str:
+        found = self.text(name, default)
+        if found and not pattern.fullmatch(found):
+            self._fault(name, found, allowed)
+        return found
+
+    def _list(self, name: str, pattern: re.Pattern[str], allowed: str) -> tuple[str, ...]:
+        whole = self.text(name)
+        parts = tuple(part.strip() for part in whole.split(","))
+        if whole and not all(pattern.fullmatch(part) for part in parts):
+            self._fault(name, whole, allowed)
+        return parts
+
+    def _missing(self, name: str) -> None:
+        self.faults.append(f"{name} is not set: set it in the environment")
+
+    def _fault(self, name: str, found: str, allowed: str) -> None:
+        self.faults.append(f"{name} is {found!r}: it must be {allowed}; correct it in the environment")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts: SplitResult = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
