@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Final
 
-from services.environment import SettingsError
+from services.errors import SettingsError, StartError
 
 PROGRAMS: Final = {
     "customer": ("services.caller", "calls preference and answers with what it says"),
@@ -33,7 +33,6 @@ environment, all programs:
 customer, preference:
   UPSTREAM_URL                 what to call; the first, if several with commas between them
   UPSTREAM_TIMEOUT_SECONDS     how long to wait for it (5)
-  UPSTREAM_KEEPALIVE_SECONDS   how long to keep an idle connection to it (5)
 recommendation:
   TIME_API_URL                 world clock whose time goes into the reply (none)
 customer, preference, recommendation:
@@ -48,7 +47,10 @@ consumer:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a program and return its exit code: 2 when its environment is at fault, with a line for each fault."""
+    """Run a program and return its exit code.
+
+    It is 2 when the environment is at fault, with a line for each fault, and 1 when the program can not start.
+    """
     parser = argparse.ArgumentParser(
         prog="services",
         description="The services of the demo application.",
@@ -65,6 +67,9 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         sys.stderr.writelines(f"error: {fault}\n" for fault in error.faults)
         return 2
+    except StartError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
 
 
 if __name__ == "__main__":

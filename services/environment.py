@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
+
+from services.errors import SettingsError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TOPIC = re.compile(r"[-._a-zA-Z0-9]{1,249}")
 _ADDRESS = re.compile(r"[^\s,:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
-
-
-class SettingsError(Exception):
-    """The environment is at fault; ``faults`` has a line for each variable: its value, what it may be, the fix."""
-
-    def __init__(self, faults: Collection[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
 
 
 @dataclass
@@ -62,11 +56,11 @@ class Environment:
 
     def topics(self, name: str) -> tuple[str, ...]:
         """Return the names of Kafka topics, which stand between commas."""
-        return self._list(name, _TOPIC, "names of topics with commas between them")
+        return self._list(name, _TOPIC.fullmatch, "names of topics with commas between them")
 
     def addresses(self, name: str) -> str:
         """Return addresses as Kafka clients take them: ``host:port,host:port``."""
-        return ",".join(self._list(name, _ADDRESS, "host:port, several with commas between them"))
+        return ",".join(self._list(name, _ADDRESS.fullmatch, "host:port, several with commas between them"))
 
     def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
         """Return one of the texts allowed."""
@@ -106,11 +100,7 @@ class Environment:
 
     def urls(self, name: str) -> tuple[str, ...]:
         """Return URLs, which stand between commas."""
-        found = tuple(part.strip() for part in self.text(name).split(",") if part.strip())
-        for url in found:
-            if not _is_url(url):
-                self._fault(name, url, "a URL such as http://host:8080/, several with commas between them")
-        return found
+        return self._list(name, _is_url, "URLs such as http://host:8080/ with commas between them")
 
     def _matching(self, name: str, default: str | None, pattern: re.Pattern[str], allowed: str) -> str:
         found = self.text(name, default)
@@ -118,10 +108,10 @@ class Environment:
             self._fault(name, found, allowed)
         return found
 
-    def _list(self, name: str, pattern: re.Pattern[str], allowed: str) -> tuple[str, ...]:
+    def _list(self, name: str, is_allowed: Callable[[str], object], allowed: str) -> tuple[str, ...]:
         whole = self.text(name)
         parts = tuple(part.strip() for part in whole.split(","))
-        if whole and not all(pattern.fullmatch(part) for part in parts):
+        if whole and not all(map(is_allowed, parts)):
             self._fault(name, whole, allowed)
         return parts
 

@@ -1,0 +1,83 @@
+"""The HTTP side that all services share: probes, metrics, and an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from services import metrics
+from services.errors import StartError
+from services.settings import Listening
+
+STOPPING: Final = 25.0
+"""Seconds that a service takes to end, at most. Its pod has 30."""
+
+_DRAINING: Final = 10.0
+"""Seconds that requests get to end once no new ones are taken."""
+
+
+class Server:
+    """Serves an application's routes, and ``/health``, ``/ready`` (503 while it is not) and ``/metrics``."""
+
+    def __init__(self, listening: Listening, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
+        self.application = web.Application()
+        self._listening = listening
+        self._registry = registry
+        self._is_ready = is_ready
+        self._stopping = asyncio.Event()
+        self.get("/health", self._health)
+        self.get("/ready", self._ready)
+        self.get("/metrics", self._metrics)
+        self.application.on_response_prepare.append(self._send_away)
+
+    def get(self, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        """Answer GET requests to a path, and no others."""
+        self.application.router.add_get(path, handler, allow_head=False)
+
+    async def run(self) -> float:
+        """Serve until SIGTERM or SIGINT, then end: not ready, no new connections, the last requests answered.
+
+        :return: the time of the event loop until which the process may go on.
+        :raises StartError: if it can not listen.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        runner = web.AppRunner(self.application, access_log=None, handle_signals=False, shutdown_timeout=_DRAINING)
+        await runner.setup()
+        address, port = self._listening.address, self._listening.port
+        try:
+            await web.TCPSite(runner, address, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            said = error.strerror or str(error)
+            raise StartError(
+                f"LISTEN_ADDRESS {address}, PORT {port}: {said}; end what listens there, or set others"
+            ) from error
+        await self._stopping.wait()
+        deadline = loop.time() + STOPPING
+        await asyncio.sleep(self._listening.stop_delay)
+        await runner.cleanup()
+        return deadline
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        if self._stopping.is_set():
+            return web.Response(status=503, text="stopping\n")
+        if not self._is_ready():
+            return web.Response(status=503, text="not logged in to Kafka yet\n")
+        return web.Response(text="ready\n")
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(self._registry), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _send_away(self, _request: web.Request, response: web.StreamResponse) -> None:
+        if self._stopping.is_set():
+            response.force_close()

@@ -1,0 +1,166 @@
+"""A service that is called over HTTP and logs the calls: all that is the same whatever it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+import uvloop
+from aiohttp import web
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from prometheus_client import CollectorRegistry, Histogram
+
+from services import log, metrics, tracing
+from services.call_log import CallLog
+from services.environment import Environment
+from services.record import KEY, Call, value
+from services.replies import Reply
+from services.server import Server
+from services.settings import CallLogging, Identity, Listening, call_logging, identity, listening
+
+_LOG: Final = logging.getLogger(__name__)
+
+_POLLING: Final = 0.1
+"""Seconds between two looks at what Kafka's client has to tell."""
+
+_KEEPALIVE: Final = 5.0
+"""Seconds that an idle connection is kept for the next call."""
+
+_LAST_SPANS: Final = 1.0
+"""Seconds of those in which a service ends that are left for spans."""
+
+_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+@dataclass(frozen=True)
+class Common:
+    """The settings that all these services have."""
+
+    identity: Identity
+    listening: Listening
+    logging: CallLogging | None
+
+
+def common(environment: Environment, program: str) -> Common:
+    """Read the settings that all these services have."""
+    return Common(identity(environment, program), listening(environment), call_logging(environment))
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a service works with."""
+
+    session: aiohttp.ClientSession
+    tracer: Tracer
+    registry: CollectorRegistry
+
+
+class Answerer(ABC):
+    """What makes one service another."""
+
+    destination: str | None = None
+    """The service that is called to answer, if any."""
+
+    @abstractmethod
+    async def answer(self, headers: Mapping[str, str]) -> Reply:
+        """Return the reply to ``GET /`` with these headers."""
+
+    def switches(self) -> Mapping[str, Callable[[], str]]:
+        """Return further paths, and what makes their text; they are neither logged nor traced."""
+        return {}
+
+
+class Service:
+    """Answers ``GET /``, and logs each call to stdout, to a span, to metrics and, if it succeeded, to Kafka."""
+
+    def __init__(self, me: Identity, answerer: Answerer, tools: Tools, calls: CallLog | None) -> None:
+        self._me = me
+        self._answerer = answerer
+        self._tracer = tools.tracer
+        self._calls = calls
+        self._seconds = Histogram(
+            "http_server_request_duration_seconds",
+            "Time to answer a call",
+            ["status"],
+            buckets=_BUCKETS,
+            registry=tools.registry,
+        )
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer a call."""
+        started = time.perf_counter()
+        context = tracing.extract(request.headers)
+        with self._tracer.start_as_current_span("GET /", context, SpanKind.SERVER) as span:
+            reply = await self._answerer.answer(request.headers)
+            status = reply.status.value
+            span.set_attribute("http.response.status_code", status)
+            if reply.status is not HTTPStatus.OK:
+                span.set_status(StatusCode.ERROR)
+            if reply.comment is not None and self._calls is not None:
+                self._send(self._calls, reply.comment)
+            seconds = time.perf_counter() - started
+            self._seconds.labels(status).observe(seconds)
+            fields = {"status": status, "reply": reply.text.rstrip(), "milliseconds": round(seconds * 1000, 3)}
+            _LOG.info("call", extra={"fields": fields})
+        return web.Response(status=status, text=reply.text)
+
+    def _send(self, calls: CallLog, comment: str) -> None:
+        destination = self._answerer.destination
+        call = Call(
+            origin=self._me.name.upper(),
+            destination=destination.upper() if destination else None,
+            origin_version=self._me.version,
+            comment=comment,
+        )
+        with self._tracer.start_as_current_span(f"send {calls.topic}", kind=SpanKind.PRODUCER):
+            calls.send(KEY, value(call), tracing.kafka_headers())
+
+
+def run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
+    """Run a service until a stop signal, and return its exit code.
+
+    :raises StartError: if it can not listen.
+    """
+    log.set_up()
+    return uvloop.run(_run(settings, new_answerer))
+
+
+async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
+    me, registry, loop = settings.identity, metrics.new_registry(), asyncio.get_running_loop()
+    traces = tracing.set_up(me.trace_name, me.version, me.host, me.otlp_endpoint)
+    calls = CallLog(settings.logging, registry) if settings.logging else None
+    server = Server(settings.listening, registry, lambda: calls is None or calls.logged_in)
+    polling = asyncio.create_task(_poll(calls)) if calls else None
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        tools = Tools(session, traces.tracer, registry)
+        answerer = new_answerer(tools)
+        server.get("/", Service(me, answerer, tools, calls).handle)
+        for path, switch in answerer.switches().items():
+            server.get(path, _saying(switch))
+        deadline = await server.run()
+    if calls and polling:
+        polling.cancel()
+        calls.close(deadline - loop.time() - _LAST_SPANS)
+    traces.close(deadline - loop.time())
+    return 0
+
+
+async def _poll(calls: CallLog) -> None:
+    while True:
+        calls.poll()
+        await asyncio.sleep(_POLLING)
+
+
+def _saying(switch: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(text=switch())
+
+    return handle
