@@ -34,6 +34,9 @@ def once(name: str, make: Callable[[Path], None]) -> Path:
     :param make: fills the folder that it is given.
     """
     target = folder() / name
+    if target.is_dir():
+        # Whoever only reads, as a pod does, needs no right to write here.
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f"{name.partition('-')[0]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,161 @@
+"""The entry point of a broker's container: formats empty storage, runs Kafka, says how it does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from lab.errors import LabError
+from lab.kafka.distribution import class_path, distribution, format_storage, java, jvm_options
+from lab.strimzi import agent, mounts, names
+
+_LOGGED: Final = (
+    "kafka.server.KafkaRaftServer",
+    "kafka.server.BrokerLifecycleManager",
+    "org.apache.kafka.server.BrokerLifecycleManager",
+)
+"""Classes of Kafka whose lines say how far it is; of others, warnings do."""
+
+_CLUSTER_ID: Final = re.compile(r"^cluster\.id=(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node's ConfigMap and its container's environment say."""
+
+    version: str
+    heap: tuple[str, ...]
+    settings: Path
+    log_folders: tuple[Path, ...]
+    node_id: int
+    is_broker: bool
+    cluster_id: str
+    metadata_version: str
+
+
+def read(configuration: Path, environment: Mapping[str, str]) -> Node:
+    """Read what there is to run.
+
+    :param configuration: the folder in which the node's ConfigMap is mounted.
+    :raises LabError: naming what is not there.
+    """
+    version = environment.get("KAFKA_VERSION")
+    if not version:
+        raise LabError("KAFKA_VERSION is not set; it must be a release of Kafka, such as 4.3.1")
+    try:
+        texts = {
+            name: (configuration / name).read_text(encoding="utf-8").strip()
+            for name in (mounts.SERVER_FILE, mounts.CLUSTER_ID_FILE, mounts.METADATA_VERSION_FILE)
+        }
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}; mount the node's ConfigMap there"
+        raise LabError(message) from error
+    settings = dict(line.partition("=")[::2] for line in texts[mounts.SERVER_FILE].splitlines())
+    return Node(
+        version=version,
+        heap=tuple(shlex.split(environment.get("KAFKA_HEAP_OPTS", ""))),
+        settings=configuration / mounts.SERVER_FILE,
+        log_folders=tuple(map(Path, settings["log.dirs"].split(","))),
+        node_id=int(settings["node.id"]),
+        is_broker="broker" in settings["process.roles"],
+        cluster_id=texts[mounts.CLUSTER_ID_FILE],
+        metadata_version=texts[mounts.METADATA_VERSION_FILE],
+    )
+
+
+def prepare(node: Node, folder: Path) -> None:
+    """Format the node's storage unless it is.
+
+    :param folder: the distribution.
+    :raises LabError: if it belongs to another cluster, or cannot be formatted.
+    """
+    missing = []
+    for data in node.log_folders:
+        try:
+            found = _CLUSTER_ID.search((data / "meta.properties").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            missing.append(data)
+            continue
+        if found is None or found[1] != node.cluster_id:
+            message = f"{data} was formatted for cluster {found and found[1]}, and this is {node.cluster_id}; empty it"
+            raise LabError(message)
+    if not missing:
+        return
+    if node.metadata_version == ".".join(node.version.split(".")[:2]):
+        for data in missing:
+            format_storage(folder, data, node.cluster_id, node.node_id)
+        return
+    command = [str(java()), "-cp", class_path(folder), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    command += ["-t", node.cluster_id, "-r", node.metadata_version, "-c", str(node.settings)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own command
+    if result.returncode:
+        said = f"{result.stdout}\n{result.stderr}".strip().splitlines() or ["it said nothing"]
+        message = f"storage cannot be formatted: {said[-1]}"
+        raise LabError(message)
+
+
+def command(node: Node, folder: Path) -> list[str]:
+    """Return the command line of the node."""
+    logged = [f"-Dorg.slf4j.simpleLogger.log.{name}=info" for name in _LOGGED]
+    options = [*jvm_options(folder), *node.heap, *logged]
+    # Java ends with this process, however that ends.
+    tether = ["setpriv", "--pdeathsig", "KILL"]
+    return [*tether, str(java()), *options, "kafka.Kafka", str(node.settings)]
+
+
+def supervise(words: list[str], health: agent.Health) -> int:
+    """Run Kafka to its end, passing its log on, and return its exit code; a signal to stop is handed down."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/tmp") as process:  # noqa: S108, S603
+
+        def stop(number: int, _: FrameType | None) -> None:
+            health.state = agent.BrokerState.SHUTTING_DOWN
+            process.send_signal(number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+            health.learn(line.decode(errors="replace"))
+        return process.wait()
+
+
+def main() -> int:
+    """Run the node that the container was given."""
+    try:
+        node = read(Path(mounts.CONFIGURATION), os.environ)
+        try:
+            folder = distribution(node.version)
+        except OSError as error:
+            message = f"Kafka {node.version} is not in the lab's cache, and a pod cannot download it ({error.strerror})"
+            raise LabError(message) from error
+        prepare(node, folder)
+        health = agent.Health(node.is_broker)
+        certificate, authority = Path(mounts.CERTIFICATE), Path(mounts.AUTHORITY)
+        served = agent.server(
+            health,
+            names.HEALTH_PORT,
+            names.AGENT_PORT,
+            certificate / mounts.CERTIFICATE_FILE,
+            certificate / mounts.KEY_FILE,
+            authority / mounts.AUTHORITY_FILE,
+        )
+    except (LabError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    served.start()
+    return supervise(command(node, folder), health)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
