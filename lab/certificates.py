@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -29,40 +29,38 @@ class Subject:
     hosts: Sequence[str] = ()
 
 
-SUBJECTS: Final = {
-    "etcd": Subject("etcd", hosts=("127.0.0.1", "localhost")),
-    "etcd-client": Subject("kube-apiserver"),
-    "kube-apiserver": Subject(
-        "kube-apiserver",
-        hosts=(
-            "127.0.0.1",
-            "10.96.0.1",
-            "localhost",
-            "kubernetes",
-            "kubernetes.default",
-            "kubernetes.default.svc",
-            "kubernetes.default.svc.cluster.local",
-        ),
-    ),
-    "kube-controller-manager": Subject("system:kube-controller-manager"),
-    "admin": Subject("admin", groups=("system:masters",)),
-}
-"""Whoever needs a certificate, by the name of its files. Groups are what RBAC knows them by."""
+def subjects(address: str, api_service: str) -> dict[str, Subject]:
+    """Return whoever needs a certificate, by the name of its files. Groups are what RBAC knows them by.
+
+    :param address: where the servers listen.
+    :param api_service: the address of the Service ``kubernetes``.
+    """
+    names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    here = (address, "localhost")
+    return {
+        "etcd": Subject("etcd", hosts=here),
+        "etcd-client": Subject("kube-apiserver"),
+        "kube-apiserver": Subject("kube-apiserver", hosts=(*here, api_service, *names)),
+        "kube-apiserver-kubelet-client": Subject("kube-apiserver-kubelet-client"),
+        "kube-controller-manager": Subject("system:kube-controller-manager"),
+        "kubelet": Subject("system:node:lab", groups=("system:nodes",), hosts=here),
+        "admin": Subject("admin", groups=("system:masters",)),
+    }
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, wanted: Mapping[str, Subject]) -> None:
     """Make what is not there yet: ``ca.crt``, a ``.crt`` and ``.key`` for each subject, the service-account key pair.
 
     Files have mode 600. The authority's key is never written: an incomplete set is made anew as a whole.
     """
     names = ["ca.crt", "service-account.key", "service-account.pub"]
-    names += [f"{name}.{suffix}" for name in SUBJECTS for suffix in ("crt", "key")]
+    names += [f"{name}.{suffix}" for name in wanted for suffix in ("crt", "key")]
     if all((folder / name).is_file() for name in names):
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate(Subject("kafka-on-istio lab"), authority_key, None, authority_key)
-    for name, subject in SUBJECTS.items():
+    for name, subject in wanted.items():
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(subject, key, authority, authority_key)
         files.replace(folder / f"{name}.key", _private(key))

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import functools
-import shutil
+import os
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+import httpx2
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
-from lab.control_plane import PORT
+from lab.cluster import Cluster
 from lab.errors import LabError
+from lab.kafka.distribution import distribution
 from lab.lab import ENGINES, ROOT, Lab
+from lab.network import LABS
 
 _FAILURE = 1
+RIGHTS = ROOT / "lab" / "node" / "rights.yaml"
 
 
 def _command(work: Callable[..., int | None]) -> Callable[..., None]:
     """Give a command the options that say which lab, and turn its faults into lines and an exit code."""
 
     @functools.wraps(work)
-    def run(name: str, port: int, engine: str, **rest: Any) -> None:
+    def run(name: str, network: int | None, engine: str, **rest: Any) -> None:
         try:
-            code = work(Lab(name, port, engine), **rest) or 0
+            code = work(Lab(name, engine, network), **rest) or 0
         except LabError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}", err=True)
@@ -38,12 +44,10 @@ def _command(work: Callable[..., int | None]) -> Callable[..., None]:
     options = (
         click.option("--name", default="lab", show_default=True, envvar="LAB_NAME", help="Which lab."),
         click.option(
-            "--port",
-            default=PORT,
-            show_default=True,
-            envvar="LAB_PORT",
-            type=click.IntRange(1024, 65533),
-            help="The API server's port; etcd has the two after it.",
+            "--network",
+            envvar="LAB_NETWORK",
+            type=click.IntRange(0, LABS - 1),
+            help="Number of its network: the lab has the addresses 10.(192 + number).0.0/16.  [default: a free one]",
         ),
         click.option(
             "--engine",
@@ -78,19 +82,142 @@ def main() -> None:
 def up(lab: Lab, config: tuple[str, ...]) -> int:
     """Start the lab where it is not running, and make in it what the program declares."""
     with lab.locked():
-        plane, binaries = lab.control_plane(), build(click.echo)
-        assemble(ROOT / ".lab" / "charts", click.echo)
-        click.echo("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
-        plane.start(binaries)
-        click.echo(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
-        return lab.run("up", "--yes", config=config)
+        return _up(lab, config)
+
+
+def _up(lab: Lab, config: tuple[str, ...]) -> int:
+    _refuse_unprivileged()
+    binaries = build(click.echo)
+    assemble(ROOT / ".lab" / "charts", click.echo)
+    distribution(say=click.echo)
+    network = lab.network()
+    lab.claim(network)
+    network.up()
+    plane = lab.control_plane()
+    click.echo("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
+    plane.start(binaries)
+    click.echo(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
+    cluster = Cluster(plane.kubeconfig)
+    cluster.apply(RIGHTS)
+    for process in lab.node(binaries):
+        process.start(binaries)
+    code = lab.run("up", "--yes", "--skip-preview", config=config)
+    if code:
+        return code
+    click.echo()
+    _call(lab)
+    click.echo(_NEXT)
+    return 0
+
+
+_NEXT = """
+what to try:
+  make call                          call customer again
+  make report                        what the consumer has counted so far
+  make logs SERVICE=customer         what a service says
+  make rotate USER=customer-writer   a new password for a Kafka user, while calls go on
+  make status                        what runs, and where
+  make down                          remove all of it"""
+
+
+def _refuse_unprivileged() -> None:
+    if os.geteuid() != 0:
+        message = f"user id {os.geteuid()}: pods have networks of their own, which only root can make; run it as root"
+        raise LabError(message)
+
+
+def _call(lab: Lab) -> None:
+    """Call what the way in leads to, and print what it answers.
+
+    :raises LabError: if it does not.
+    """
+    model = lab.outputs()["accessModel"]
+    entry = model["entries"][0]
+    workload = next(item for item in model["workloads"] if item["labels"].get("app") == entry["service"])
+    port = workload["ports"][0]["port"]
+    address = Cluster(lab.control_plane().kubeconfig).service_address(workload["namespace"], entry["service"])
+    url = f"http://{address}:{port}{entry['target']}"
+    click.echo(f"{entry['method']} {url}")
+    try:
+        response = httpx2.request(entry["method"], url, timeout=10)
+    except httpx2.HTTPError as error:
+        message = f"{url}: {error or type(error).__name__}; see `make status`"
+        raise LabError(message) from error
+    click.echo(response.text, nl=False)
+    if response.is_error:
+        message = f"{url}: status {response.status_code}; see `make status` and `make logs SERVICE={entry['service']}`"
+        raise LabError(message)
+
+
+@main.command()
+@_command
+def call(lab: Lab) -> None:
+    """Call the application, and print what it answers."""
+    _running(lab)
+    _call(lab)
+
+
+@main.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@_command
+def report(lab: Lab, *, follow: bool) -> int:
+    """Show what the consumer has counted: a line per window, and caller, version and callee."""
+    _running(lab)
+    reader = next((item for item in lab.outputs()["accessModel"]["users"] if _reads(item)), None)
+    if reader is None:
+        message = "no service of this stack reads topics, so that there is no report"
+        raise LabError(message)
+    workload = reader["workloads"][0].rpartition("/")
+    more = ["--follow"] if follow else []
+    arguments = ["-n", workload[0], "logs", f"deployment/{workload[2]}", "-c", reader["service"], *more]
+    return Cluster(lab.control_plane().kubeconfig).show_lines(arguments, _REPORT)
+
+
+_REPORT = re.compile(r"^\d{4}-\d\d-\d\dT[\d:]+Z/")
+
+
+def _reads(user: dict[str, Any]) -> bool:
+    return any(acl["resource"] == "group" for acl in user["acls"])
+
+
+@main.command()
+@click.argument("service")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--tail", default=50, show_default=True, type=click.IntRange(0), help="Lines of each pod's log.")
+@_command
+def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
+    """Show what the pods of SERVICE say (its label `app`)."""
+    _running(lab)
+    model = lab.outputs()["accessModel"]
+    services = {item["labels"]["app"]: item["namespace"] for item in model["workloads"] if "app" in item["labels"]}
+    if service not in services:
+        message = f"service {service}: there is none; there are {', '.join(sorted(services))}"
+        raise LabError(message)
+    more = ["--follow", "--max-log-requests=20"] if follow else []
+    selector = ["-l", f"app={service}", "-c", service, "--prefix", f"--tail={tail}", *more]
+    return Cluster(lab.control_plane().kubeconfig).show(["-n", services[service], "logs", *selector])
+
+
+@main.command()
+@click.argument("user")
+@_command
+def rotate(lab: Lab, user: str) -> int:
+    """Give the Kafka user USER a new password, and everything that uses it."""
+    with lab.locked():
+        _running(lab)
+        users = [item["name"] for item in lab.outputs()["accessModel"]["users"]]
+        if user not in users:
+            message = f"user {user}: there is none; there are {', '.join(users)}"
+            raise LabError(message)
+        lab.rotate(user)
+        return lab.run("up", "--yes", "--skip-preview")
 
 
 @main.command()
 @_config
 @click.option("--diff", is_flag=True, help="Show what changes in each resource.")
 @_command
-def preview(lab: Lab, config: tuple[str, ...], diff: bool) -> int:
+def preview(lab: Lab, config: tuple[str, ...], *, diff: bool) -> int:
     """Show what up would change in a running lab; without one, what it would make."""
     with lab.locked():
         assemble(ROOT / ".lab" / "charts", click.echo)
@@ -113,21 +240,23 @@ def refresh(lab: Lab) -> int:
 @main.command()
 @click.option("--force", is_flag=True, help="Remove the lab even if its resources cannot be destroyed one by one.")
 @_command
-def down(lab: Lab, force: bool) -> int:
+def down(lab: Lab, *, force: bool) -> int:
     """Destroy what the program made, stop the lab and remove everything of it."""
     with lab.locked():
         if not lab.folder.exists():
             click.echo(f"lab {lab.name}: there is none")
             return 0
-        plane = lab.control_plane()
         if lab.resources() and not force:
-            plane.start(build(click.echo))
+            binaries = build(click.echo)
+            lab.network().up()
+            lab.control_plane().start(binaries)
+            for process in lab.node(binaries):
+                process.start(binaries)
             code = lab.run("destroy", "--yes", "--skip-preview")
             if code:
                 click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)
                 return code
-        plane.stop()
-        shutil.rmtree(lab.folder)
+        lab.remove()
         click.echo(f"lab {lab.name}: removed")
         return 0
 
@@ -135,20 +264,21 @@ def down(lab: Lab, force: bool) -> int:
 @main.command()
 @_command
 def status(lab: Lab) -> int:
-    """Show what runs."""
+    """Show what runs, what is ready, and where it is reached."""
     plane = lab.control_plane()
-    rows = [("component", "pid", "ready", "address")]
-    for process in plane.processes():
-        pid = process.pid()
+    up = plane.folder.exists() and plane.is_ready()
+    rows = [("component", "ready", "address")]
+    for process in (*plane.processes(), *lab.node(Path())):
         is_api_server = process.name == "kube-apiserver"
-        ready = pid is not None and (not is_api_server or plane.is_ready())
-        address = plane.address if is_api_server else ""
-        rows.append((process.name, str(pid or "-"), "yes" if ready else "no", address))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        ready = process.pid() is not None and (up or not is_api_server)
+        rows.append((process.name, "yes" if ready else "no", plane.address if is_api_server else ""))
+    if up:
+        rows += Cluster(plane.kubeconfig).pods()
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     click.echo(f"stack: {lab.resources()} resources")
-    return 0 if all(row[2] == "yes" for row in rows[1:]) else _FAILURE
+    return 0 if all(row[1] == "yes" for row in rows[1:]) else _FAILURE
 
 
 def _running(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""A Kubernetes control plane without nodes: etcd, API server and controller manager as processes on loopback."""
+"""A Kubernetes control plane: etcd, API server and controller manager as processes of this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,13 @@ import yaml
 from lab import certificates
 from lab.engine import files
 from lab.errors import LabError
+from lab.network import Network
 from lab.processes import Process
 
-PORT: Final = 16443
+PORT: Final = 6443
 """The API server's port unless another is asked for; etcd has the two after it."""
+
+LOOPBACK: Final = "127.0.0.1"
 
 _READY_SECONDS: Final = 120
 _LINGERING_SECONDS: Final = 5
@@ -31,12 +35,19 @@ _CIPHERS: Final = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_
 class ControlPlane:
     """One cluster's processes and the folder with its keys, logs and data (mode 700).
 
+    With a network it listens on the node's address, where pods reach it; without one on loopback, and has no node.
     ``tethered`` processes end with whoever started them (tests); others go on until ``stop``.
     """
 
     folder: Path
     port: int = PORT
+    network: Network | None = None
     tethered: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return str(self.network.node) if self.network else LOOPBACK
 
     @property
     def kubeconfig(self) -> Path:
@@ -46,7 +57,7 @@ class ControlPlane:
     @property
     def address(self) -> str:
         """The API server's URL."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.host}:{self.port}"
 
     def processes(self) -> list[Process]:
         """Return the processes in the order in which they start."""
@@ -60,9 +71,11 @@ class ControlPlane:
         """
         self._refuse_taken_ports()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        certificates.write(self.folder / "certificates")
+        services = self._services()
+        certificates.write(self.folder / "certificates", certificates.subjects(self.host, str(services[1])))
         self._write_kubeconfig("kubeconfig", "admin")
         self._write_kubeconfig("kube-controller-manager.kubeconfig", "kube-controller-manager")
+        self._write_kubeconfig("kubelet.kubeconfig", "kubelet")
         etcd, api_server, controller_manager = self.processes()
         etcd.start(binaries, tethered=self.tethered)
         api_server.start(binaries, tethered=self.tethered)
@@ -79,7 +92,7 @@ class ControlPlane:
         context = ssl.create_default_context(cafile=str(self.folder / "certificates" / "ca.crt"))
         certificate = self.folder / "certificates" / "admin"
         context.load_cert_chain(f"{certificate}.crt", f"{certificate}.key")
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=5, context=context)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.client.OK
@@ -88,18 +101,23 @@ class ControlPlane:
         finally:
             connection.close()
 
+    def _services(self) -> IPv4Network:
+        return self.network.services if self.network else IPv4Network("10.96.0.0/16")
+
     def _refuse_taken_ports(self) -> None:
         etcd, api_server, _ = self.processes()
         owners = {self.port: api_server, self.port + 1: etcd, self.port + 2: etcd}
         deadline = time.monotonic() + _LINGERING_SECONDS
-        while taken := [port for port, owner in owners.items() if owner.pid() is None and not _is_free(port)]:
+        while taken := [
+            port for port, owner in owners.items() if owner.pid() is None and not _is_free(self.host, port)
+        ]:
             if time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
             ports = ", ".join(map(str, taken))
             message = (
-                f"port {ports} on 127.0.0.1 is in use by another program; end that, or choose another with --port"
-                f" (three ports from it on are used; now {self.port})"
+                f"port {ports} on {self.host} is in use by another program; end that, or choose another address with"
+                " --network"
             )
             raise LabError(message)
 
@@ -137,7 +155,7 @@ class ControlPlane:
         return Process(name, self.folder, arguments, supervised)
 
     def _etcd(self) -> Process:
-        client, peer = (f"https://127.0.0.1:{self.port + offset}" for offset in (1, 2))
+        client, peer = (f"https://{self.host}:{self.port + offset}" for offset in (1, 2))
         return self._process(
             "etcd",
             "--name=lab",
@@ -163,11 +181,11 @@ class ControlPlane:
     def _api_server(self) -> Process:
         return self._process(
             "kube-apiserver",
-            f"--etcd-servers=https://127.0.0.1:{self.port + 1}",
+            f"--etcd-servers=https://{self.host}:{self.port + 1}",
             "--etcd-cafile=certificates/ca.crt",
             "--etcd-certfile=certificates/etcd-client.crt",
             "--etcd-keyfile=certificates/etcd-client.key",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.host}",
             f"--secure-port={self.port}",
             "--tls-cert-file=certificates/kube-apiserver.crt",
             "--tls-private-key-file=certificates/kube-apiserver.key",
@@ -178,12 +196,24 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-account-key-file=certificates/service-account.pub",
             "--service-account-signing-key-file=certificates/service-account.key",
-            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--service-cluster-ip-range={self._services()}",
             "--allow-privileged",
-            "--endpoint-reconciler-type=none",
+            *self._for_pods(),
             # There is no kube-proxy: webhook Services are reached by their endpoints.
             "--enable-aggregator-routing",
         )
+
+    def _for_pods(self) -> list[str]:
+        """Return what lets pods reach the API server, and it the node; nobody could be told of a loopback address."""
+        if self.network is None:
+            return ["--endpoint-reconciler-type=none"]
+        return [
+            f"--advertise-address={self.host}",
+            "--kubelet-client-certificate=certificates/kube-apiserver-kubelet-client.crt",
+            "--kubelet-client-key=certificates/kube-apiserver-kubelet-client.key",
+            "--kubelet-certificate-authority=certificates/ca.crt",
+            "--kubelet-preferred-address-types=InternalIP",
+        ]
 
     def _controller_manager(self) -> Process:
         return self._process(
@@ -203,21 +233,21 @@ class ControlPlane:
 
 
 def free_ports() -> int:
-    """Return a port that is free together with the two after it."""
+    """Return a port of loopback that is free together with the two after it."""
     while True:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((LOOPBACK, 0))
             port: int = probe.getsockname()[1]
         last = 65_533
-        if port < last and all(_is_free(port + offset) for offset in (1, 2)):
+        if port < last and all(_is_free(LOOPBACK, port + offset) for offset in (1, 2)):
             return port
 
 
-def _is_free(port: int) -> bool:
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

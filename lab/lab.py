@@ -1,4 +1,4 @@
-"""One lab: its name, its folder, its control plane and how the program is run on it."""
+"""One lab: its name, its folder, its network, its processes and how the program is run on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -20,6 +20,9 @@ from lab.control_plane import ControlPlane
 from lab.engine import files
 from lab.engine.backend import state_path
 from lab.errors import LabError
+from lab.network import LABS, Network, preferred
+from lab.node.runtime import Runtime
+from lab.processes import Process
 
 ROOT: Final = Path(__file__).parent.parent
 """The project's folder, where Pulumi.yaml is."""
@@ -35,8 +38,8 @@ class Lab:
     """A lab by its name; everything of it is in ``.lab/<name>`` (mode 700)."""
 
     name: str
-    port: int
     engine: str = "lab"
+    number: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -57,9 +60,61 @@ class Lab:
         """Everything of this lab."""
         return ROOT / ".lab" / self.name
 
+    def network(self) -> Network:
+        """Return the lab's network: the one that it has, else the one asked for, else one that is free.
+
+        :raises LabError: if it has another than the one asked for.
+        """
+        recorded = self.folder / "network"
+        if recorded.exists():
+            number = int(recorded.read_text(encoding="ascii"))
+            if self.number not in (None, number):
+                message = f"--network {self.number}: lab {self.name} has number {number}; `make down` it first"
+                raise LabError(message)
+            return Network(number)
+        if self.number is not None:
+            return Network(self.number)
+        first = preferred(self.name)
+        return next(
+            (network for step in range(LABS) if not (network := Network((first + step) % LABS)).exists()),
+            Network(first),
+        )
+
+    def claim(self, network: Network) -> None:
+        """Record the lab's network, so that it is found again and removed with the lab."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.replace(self.folder / "network", str(network.index).encode())
+
     def control_plane(self) -> ControlPlane:
         """Return the lab's control plane."""
-        return ControlPlane(self.folder / "control-plane", self.port)
+        return ControlPlane(self.folder / "control-plane", network=self.network())
+
+    def node(self, binaries: Path) -> list[Process]:
+        """Return the processes that run pods, and what is outside of the cluster.
+
+        :param binaries: the folder with the built commands.
+        """
+        plane, number = self.control_plane(), str(self.network().index)
+        agent = (
+            f"--folder={self.folder / 'node'}",
+            f"--kubeconfig={plane.folder / 'kubelet.kubeconfig'}",
+            f"--certificates={plane.folder / 'certificates'}",
+            f"--binaries={binaries}",
+            f"--network={number}",
+        )
+        return [
+            Process("lab.outside", self.folder / "node", (f"--network={number}",), supervised=True, module=True),
+            Process("lab.node", self.folder / "node", agent, supervised=True, module=True),
+        ]
+
+    def remove(self) -> None:
+        """End all processes of the lab, and remove its network and its folder."""
+        for process in reversed(self.node(Path())):
+            process.stop()
+        Runtime(self.folder / "node" / "crun").sweep()
+        self.control_plane().stop()
+        self.network().down()
+        shutil.rmtree(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -105,13 +160,43 @@ class Lab:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         }
 
+    def settings(self) -> list[str]:
+        """Return what the lab's user has set for good: ``key=value``, the value in JSON."""
+        try:
+            kept = orjson.loads((self.folder / "settings.json").read_bytes())
+        except FileNotFoundError:
+            return []
+        return [f"{key}={orjson.dumps(value).decode()}" for key, value in kept.items()]
+
+    def rotate(self, user: str) -> None:
+        """Raise the number of a Kafka user's password, for this run and those after it."""
+        path = self.folder / "settings.json"
+        kept = orjson.loads(path.read_bytes()) if path.exists() else {}
+        rotations = kept.setdefault("userPasswordRotation", {})
+        rotations[user] = rotations.get(user, 1) + 1
+        files.replace(path, orjson.dumps(kept))
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs.
+
+        :raises LabError: if they cannot be had.
+        """
+        words = [*self._engine(), "stack", "output", "--json", "--stack", STACK]
+        result = subprocess.run(  # noqa: S603
+            words, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            raise LabError(result.stderr.strip().removeprefix("error: ") or f"lab {self.name}: no outputs")
+        outputs: dict[str, Any] = orjson.loads(result.stdout)
+        return outputs
+
     def run(self, command: str, *arguments: str, config: Sequence[str] = ()) -> int:
         """Run a command of the engine on the program, and return its exit code.
 
         :raises LabError: if the engine asked for is not there.
         """
         words = [*self._engine(), command, "--stack", STACK, *arguments]
-        words += [word for setting in config for word in ("--config", setting)]
+        words += [word for setting in (*self.settings(), *config) for word in ("--config", setting)]
         environment = self.environment()
         if self.engine == "pulumi":
             select = [*self._engine(), "stack", "select", "--create", STACK]

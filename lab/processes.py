@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ _AGAIN: Final = 'while :; do setpriv --pdeathsig KILL "$@"; sleep 1; done'
 class Process:
     """A process that runs the command ``name`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are.
 
-    One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so.
+    One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so. A
+    ``module`` is one of this project's, run by Python.
     """
 
     name: str
     folder: Path
     arguments: tuple[str, ...]
     supervised: bool = False
+    module: bool = False
 
     @property
     def log(self) -> Path:
@@ -51,7 +54,7 @@ class Process:
         except (OSError, ValueError):
             return None
         # By its name alone, for the lab may have been started from an earlier build.
-        is_ours = self.name in {Path(word).name for word in words[:6]}
+        is_ours = self.name in {Path(word).name for word in words[:8]}
         return pid if here and is_ours and state != "Z" else None
 
     def start(self, binaries: Path, *, tethered: bool = False) -> None:
@@ -67,13 +70,13 @@ class Process:
         pid_file = self.folder / f"{self.name}.pid"
         pid_file.unlink(missing_ok=True)
         script = _LAUNCH + (_AGAIN if self.supervised else _ONCE)
-        words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), str(binaries / self.name)]
-        words += self.arguments
+        command = [sys.executable, "-m", self.name] if self.module else [str(binaries / self.name)]
+        words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), *command, *self.arguments]
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         child = os.posix_spawn(
             words[0],
             words,
-            os.environ,
+            {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self.log), appending, 0o600),

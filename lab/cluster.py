@@ -1,0 +1,75 @@
+"""What the lab asks of its cluster, as its administrator."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster by its kubeconfig, asked by kubectl."""
+
+    kubeconfig: Path
+
+    def apply(self, manifests: Path) -> None:
+        """Make what a file of manifests says.
+
+        :raises LabError: if it is refused.
+        """
+        self._kubectl("apply", "--server-side", "-f", str(manifests))
+
+    def service_address(self, namespace: str, name: str) -> str:
+        """Return a Service's address.
+
+        :raises LabError: if there is no such Service.
+        """
+        return self._kubectl("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
+
+    def pods(self) -> list[tuple[str, str, str]]:
+        """Return each pod's namespace and name, whether it is ready (``yes``, or what it waits for), its address."""
+        found = orjson.loads(self._kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+        return [_row(pod) for pod in found]
+
+    def show(self, arguments: list[str]) -> int:
+        """Let kubectl print something, and return its exit code."""
+        return subprocess.run(self._command(*arguments), check=False).returncode  # noqa: S603
+
+    def show_lines(self, arguments: list[str], pattern: re.Pattern[str]) -> int:
+        """Print those lines of what kubectl prints that match, as they come; return its exit code."""
+        with subprocess.Popen(self._command(*arguments), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+            for line in process.stdout or ():
+                if pattern.search(line):
+                    click.echo(line, nl=False)
+        return process.returncode
+
+    def _command(self, *arguments: str) -> list[str]:
+        kubectl = Path(sys.executable).parent / "kubectl"
+        return [str(kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
+
+    def _kubectl(self, *arguments: str) -> str:
+        result = subprocess.run(  # noqa: S603
+            self._command(*arguments), capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            raise LabError((result.stderr.strip().splitlines() or ["kubectl failed"])[-1].removeprefix("error: "))
+        return result.stdout
+
+
+def _row(pod: dict[str, Any]) -> tuple[str, str, str]:
+    status = pod.get("status") or {}
+    conditions = {item["type"]: item["status"] for item in status.get("conditions") or []}
+    statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    waiting = [item["state"]["waiting"]["reason"] for item in statuses if "waiting" in (item.get("state") or {})]
+    ready = "yes" if conditions.get("Ready") == "True" else (waiting or [status.get("phase", "no")])[0]
+    metadata = pod["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}", ready, status.get("podIP") or ""

@@ -1,0 +1,180 @@
+"""A lab's network on this machine: one bridge, addresses of its own, and namespaces for what is attached to it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+from lab.errors import LabError
+
+LABS: Final = 60
+"""How many labs can be on one machine."""
+
+OUTSIDE: Final = IPv4Network("198.51.100.0/24")
+"""What stands for the world outside the cluster: addresses that are nobody's (RFC 5737)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The addresses of lab number ``index``: a bridge with the node's address, a range of pods, a range of Services.
+
+    Labs are told apart by their number, so that none disturbs another.
+    """
+
+    index: int
+
+    @property
+    def bridge(self) -> str:
+        """Name of the bridge; all else on the machine that belongs to this network is named after it."""
+        return f"koi{self.index}"
+
+    @property
+    def pods(self) -> IPv4Network:
+        """The range of pods' addresses."""
+        return IPv4Network(f"10.{192 + self.index}.0.0/17")
+
+    @property
+    def services(self) -> IPv4Network:
+        """The range of Services' addresses."""
+        return IPv4Network(f"10.{192 + self.index}.128.0/17")
+
+    @property
+    def node(self) -> IPv4Address:
+        """The node's address, that of the bridge: API server and kubelet listen there."""
+        return self.pods[1]
+
+    @property
+    def api_service(self) -> IPv4Address:
+        """The address of the Service ``kubernetes``, the first of its range."""
+        return self.services[1]
+
+    def namespace(self, number: int | str) -> str:
+        """Return the name of the network namespace of an attachment."""
+        return f"{self.bridge}-{number}"
+
+    def exists(self) -> bool:
+        """Tell whether the bridge is there."""
+        return _run(["ip", "link", "show", "dev", self.bridge], check=False).returncode == 0
+
+    def up(self) -> None:
+        """Make the bridge where it is not there.
+
+        :raises LabError: if this process may not, or a route of the machine's has these addresses.
+        """
+        if self.exists():
+            return
+        overlap = overlapping(self, _run(["ip", "-4", "route", "show", "table", "all"]).stdout)
+        if overlap:
+            message = (
+                f"network {self.pods.supernet()}: the machine has a route to {overlap}; choose another number for this"
+                f" lab, 0 to {LABS - 1}, with --network (now {self.index})"
+            )
+            raise LabError(message)
+        batch(
+            [
+                f"link add {self.bridge} type bridge",
+                f"address add {self.node}/{self.pods.prefixlen} dev {self.bridge}",
+                f"link set {self.bridge} up",
+                # Otherwise a Service's address would be asked for from another interface's address.
+                f"route add {self.services} dev {self.bridge} src {self.node}",
+            ]
+        )
+
+    def attach(self, number: int | str, address: IPv4Address) -> None:
+        """Make a network namespace with an interface on the bridge; what a kill left half done is made anew."""
+        namespace, port = self.namespace(number), f"{self.bridge}v{number}"
+        self.detach(number)
+        batch([f"netns add {namespace}"])
+        prefix = self.pods.prefixlen if address in self.pods else OUTSIDE.prefixlen
+        batch(
+            [
+                f"link add {port} master {self.bridge} type veth peer name eth0 netns {namespace}",
+                f"link set {port} up",
+            ]
+        )
+        inside = [f"address add {address}/{prefix} dev eth0", "link set lo up", "link set eth0 up"]
+        if address in self.pods:
+            inside += [f"route add default via {self.node}", f"route add {OUTSIDE} dev eth0"]
+        else:
+            inside.append(f"route add {self.pods} dev eth0")
+        batch(inside, namespace)
+
+    def detach(self, number: int | str) -> None:
+        """Remove a network namespace and its interface; nothing happens where there is none."""
+        _run(["ip", "netns", "delete", self.namespace(number)], check=False)
+        # The interface goes with the namespace only once its last process has ended.
+        _run(["ip", "link", "delete", f"{self.bridge}v{number}"], check=False)
+
+    def attachments(self) -> list[str]:
+        """Return the numbers of what is attached."""
+        prefix = self.namespace("")
+        listed = _run(["ip", "netns", "list"]).stdout.split("\n")
+        names = [line.split()[0] for line in listed if line.strip()]
+        return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+    def down(self) -> None:
+        """Remove the bridge, all that is attached to it and the rules for it."""
+        for number in self.attachments():
+            self.detach(number)
+        _run(["nft", "delete", "table", "ip", self.bridge], check=False)
+        _run(["ip", "link", "delete", self.bridge], check=False)
+
+
+def preferred(name: str) -> int:
+    """Return the number that a lab of that name gets where it is free; the default lab's is 0."""
+    if name == "lab":
+        return 0
+    return 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % (LABS - 1)
+
+
+def overlapping(network: Network, routes: str) -> str | None:
+    """Return the first route of ``ip -4 route`` that has addresses of the network in it, but for the default."""
+    wanted = network.pods.supernet()
+    for line in routes.splitlines():
+        words = line.split()
+        found = next((word for word in words[:2] if word[:1].isdigit()), None)
+        if found and IPv4Network(found, strict=False).overlaps(wanted):
+            return found
+    return None
+
+
+def batch(commands: Iterable[str], namespace: str | None = None) -> None:
+    """Run commands of ``ip``, in a network namespace if one is named.
+
+    :raises LabError: if one fails.
+    """
+    where = ["-netns", namespace] if namespace else []
+    result = _run(["ip", *where, "-batch", "-"], "\n".join(commands), check=False)
+    if result.returncode:
+        raise LabError(_said("ip", result.stderr))
+
+
+def nft(rules: str, namespace: str | None = None) -> None:
+    """Give nftables its rules in one transaction, in a network namespace if one is named.
+
+    :raises LabError: if they are refused.
+    """
+    where = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+    result = _run([*where, "nft", "-f", "-"], rules, check=False)
+    if result.returncode:
+        raise LabError(_said("nft", result.stderr))
+
+
+def _said(command: str, error: str) -> str:
+    line = (error.strip().splitlines() or ["no output"])[0]
+    fix = "; run as root" if "not permitted" in line else ""
+    return f"{command}: {line}{fix}"
+
+
+def _run(command: Sequence[str], text: str | None = None, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=check)  # noqa: S603
+    except subprocess.CalledProcessError as error:
+        raise LabError(_said(command[0], error.stderr)) from error
+    except FileNotFoundError as error:
+        message = f"{command[0]} is not on PATH; `make environment` installs what the lab needs"
+        raise LabError(message) from error

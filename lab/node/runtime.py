@@ -1,0 +1,162 @@
+"""Containers as processes of this machine, by crun, that outlive the agent and are found again by it.
+
+Each attempt to run a container has a folder: ``config.json``, ``rootfs``, ``log``, ``shim.pid`` (the process that
+waits for it), ``pid`` (its first process) and, at the end, ``exit`` with its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from lab.engine import files
+from lab.errors import LabError
+
+_SHIM: Final = (
+    'cd "$1" && shift && echo $$ >shim.pid.new && mv shim.pid.new shim.pid && "$@"; echo $? >exit.new; mv exit.new exit'
+)
+"""What the process does that waits for a container: its exit code is on the disk whoever has died meanwhile."""
+
+KILLED: Final = 128 + signal.SIGKILL
+_START_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """crun with its state in a folder of the lab's own.
+
+    It must be used in a mount namespace where nothing is mounted on ``/sys/fs/cgroup`` but an empty file system (see
+    ``enter``): crun refuses a machine with both versions of cgroups, even when told to use none.
+    """
+
+    state: Path
+
+    def _crun(self, *arguments: str) -> list[str]:
+        crun = shutil.which("crun")
+        if crun is None:
+            message = "crun is not on PATH; `make environment` installs what the lab needs"
+            raise LabError(message)
+        return [crun, "--root", str(self.state), "--cgroup-manager=disabled", *arguments]
+
+    def start(self, identifier: str, folder: Path, configuration: dict[str, Any]) -> None:
+        """Start a container whose attempt's folder is there, with its root folder; return at once."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # It holds the environment, and so passwords.
+        files.replace(folder / "config.json", orjson.dumps(configuration))
+        run = self._crun("run", "--bundle", str(folder), "--pid-file", str(folder / "pid"), identifier)
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            subprocess.run(  # noqa: S603
+                [str(shutil.which("setsid")), "--fork", "/bin/sh", "-c", _SHIM, "sh", str(folder), *run],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=True,
+            )
+        finally:
+            os.close(log)
+
+    async def started(self, folder: Path) -> int | None:
+        """Wait until a container's first process is there, and return its process ID; None if it could not start."""
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            if pid := _number(folder / "pid"):
+                return pid
+            if (folder / "exit").exists():
+                return None
+            await asyncio.sleep(0.01)
+        return None
+
+    async def wait(self, folder: Path) -> int:
+        """Wait until a container has ended, and return its exit code (137 where nobody saw it)."""
+        while not (folder / "exit").exists():
+            shim = _number(folder / "shim.pid")
+            if shim is None or not _runs(shim, folder):
+                break
+            await _ended(shim)
+        await asyncio.sleep(0)
+        code = _number(folder / "exit")
+        return KILLED if code is None else code
+
+    def runs(self, folder: Path) -> bool:
+        """Tell whether a container that was started in that folder is still waited for."""
+        shim = _number(folder / "shim.pid")
+        return shim is not None and not (folder / "exit").exists() and _runs(shim, folder)
+
+    async def signal(self, identifier: str, number: signal.Signals) -> None:
+        """Send a container's first process a signal; nothing happens where it has ended."""
+        await self._quietly("kill", identifier, str(int(number)))
+
+    async def remove(self, identifier: str) -> None:
+        """End a container by force and forget it."""
+        await self._quietly("delete", "--force", identifier)
+
+    async def _quietly(self, *arguments: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._crun(*arguments), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.wait()
+
+    def exec_command(self, identifier: str, words: Sequence[str], *, terminal: bool = False) -> list[str]:
+        """Return the command that runs another one in a container."""
+        return self._crun("exec", *(["--tty"] if terminal else []), identifier, *words)
+
+    def sweep(self) -> None:
+        """End all containers by force, and whoever waits for them."""
+        if not self.state.is_dir():
+            return
+        for folder in self.state.iterdir():
+            subprocess.run(  # noqa: S603
+                self._crun("delete", "--force", folder.name), capture_output=True, check=False
+            )
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _runs(pid: int, folder: Path) -> bool:
+    """Tell whether a process waits in a folder; another's that has the number since does not."""
+    try:
+        here = Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return here and state != "Z"
+
+
+async def _ended(pid: int) -> None:
+    """Wait for the end of a process that need not be a child of this one."""
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        loop = asyncio.get_running_loop()
+        gone = asyncio.Event()
+        try:
+            loop.add_reader(descriptor, gone.set)
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+
+def enter() -> None:
+    """Run this program again in a mount namespace in which crun works, unless it is in one already."""
+    if os.environ.get("LAB_NODE_NAMESPACE") == str(os.getpid()):
+        return
+    script = 'mount -t tmpfs none /sys/fs/cgroup && export LAB_NODE_NAMESPACE=$$ && exec "$@"'
+    words = ["unshare", "--mount", "/bin/sh", "-c", script, "sh", sys.executable, *sys.orig_argv[1:]]
+    os.execvp(words[0], words)  # noqa: S606
