@@ -1,0 +1,75 @@
+"""The consumer: reads what the other services logged of their calls, and reports how many of each kind there were."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import uvloop
+
+from services import log, metrics
+from services.environment import Environment
+from services.group import Group
+from services.report import Windows
+from services.reporter import Reporter, Reporting
+from services.server import Server
+from services.settings import Listening, listening, login
+
+_FORMATS: Final[Mapping[str, Callable[[Group], bytes]]] = {
+    "text": lambda group: group.text().encode(),
+    "json": Group.json,
+}
+
+
+def reporting(environment: Environment) -> Reporting:
+    """Read the settings of the report.
+
+    KAFKA_TOPIC may be missing, KAFKA_TRANSACTIONAL_ID is the group's name by default, and WINDOW_IDLE_SECONDS window
+    and grace together: then no call that is sent when it is made is late because of it.
+    """
+    size = environment.integer("WINDOW_SECONDS", 300, 1, 86_400)
+    grace = environment.seconds("WINDOW_GRACE_SECONDS", 60, 0, 86_400)
+    group = environment.text("KAFKA_GROUP_ID")
+    return Reporting(
+        login=login(environment),
+        topics=environment.topics("KAFKA_TOPICS"),
+        group=group,
+        topic=environment.topic("KAFKA_TOPIC") if environment.has("KAFKA_TOPIC") else None,
+        transactional_id=environment.text("KAFKA_TRANSACTIONAL_ID", group),
+        windows=Windows(
+            size=size * 1000,
+            grace=round(grace * 1000),
+            idle=round(environment.seconds("WINDOW_IDLE_SECONDS", size + grace, 0.1, 604_800) * 1000),
+        ),
+        line=_FORMATS.get(environment.choice("REPORT_FORMAT", "text", tuple(_FORMATS)), Group.json),
+    )
+
+
+def main(_program: str, variables: Mapping[str, str]) -> int:
+    """Run the consumer until a stop signal, and return its exit code. The report is on stdout, the log on stderr.
+
+    :raises StartError: if it can not start.
+    """
+    environment = Environment(variables)
+    settings, where = reporting(environment), listening(environment)
+    environment.check()
+    log.set_up(sys.stderr)
+    # Nobody calls it, so that it may stop at once.
+    return uvloop.run(_run(settings, replace(where, stop_delay=0)))
+
+
+async def _run(settings: Reporting, where: Listening) -> int:
+    registry = metrics.new_registry()
+    # A line is written as a whole: of one that a kill cut off, the rest would be another line.
+    reporter = Reporter(settings, registry, lambda line: os.write(sys.stdout.fileno(), line))
+    serving = asyncio.create_task(Server(where, registry, lambda: reporter.logged_in).run())
+    working = asyncio.create_task(asyncio.to_thread(reporter.run))
+    await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
+    reporter.stop()
+    await working
+    await serving
+    return 0
