@@ -16,8 +16,8 @@ from services.settings import CallLogging
 
 _LOG: Final = logging.getLogger(__name__)
 
-_LINGER: Final = 50
-"""Milliseconds that a record waits for others to go with it: at most 20 requests a second, however many calls."""
+_LINGER: Final = 250
+"""Milliseconds that a record waits for others to go with it: at most four requests a second, however many calls."""
 
 _QUIET: Final = 5.0
 """Seconds without an error after which a client that is connected counts as well again. It retries every second."""
@@ -56,7 +56,7 @@ def configuration(settings: CallLogging) -> dict[str, Any]:
         "partitioner": "murmur2_random",
         "enable.sparse.connections": False,
         "reconnect.backoff.max.ms": 1000,
-        "statistics.interval.ms": 1000,
+        "statistics.interval.ms": 500,
         "delivery.report.only.error": True,
         # What matters comes by callback, and is logged as everything else is.
         "log_level": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from services import metrics
 from services.errors import StartError
 from services.settings import Listening
+
+_LOG: Final = logging.getLogger(__name__)
 
 STOPPING: Final = 25.0
 """Seconds that a service takes to end, at most. Its pod has 30."""
@@ -59,7 +62,9 @@ class Server:
             raise StartError(
                 f"LISTEN_ADDRESS {address}, PORT {port}: {said}; end what listens there, or set others"
             ) from error
+        _LOG.info("listening", extra={"fields": {"address": address, "port": port}})
         await self._stopping.wait()
+        _LOG.info("stopping")
         deadline = loop.time() + STOPPING
         await asyncio.sleep(self._listening.stop_delay)
         await runner.cleanup()

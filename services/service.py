@@ -33,8 +33,8 @@ _POLLING: Final = 0.1
 _KEEPALIVE: Final = 5.0
 """Seconds that an idle connection is kept for the next call."""
 
-_LAST_SPANS: Final = 1.0
-"""Seconds of those in which a service ends that are left for spans."""
+_LAST_SPANS: Final = 2.0
+"""Seconds, of those in which a service ends, that are left for spans."""
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -104,7 +104,8 @@ class Service:
             if reply.status is not HTTPStatus.OK:
                 span.set_status(StatusCode.ERROR)
             if reply.comment is not None and self._calls is not None:
-                self._send(self._calls, reply.comment)
+                # Once the reply is written, for it does not wait for its record. The span goes along.
+                asyncio.get_running_loop().call_soon(self._send, self._calls, reply.comment)
             seconds = time.perf_counter() - started
             self._seconds.labels(status).observe(seconds)
             fields = {"status": status, "reply": reply.text.rstrip(), "milliseconds": round(seconds * 1000, 3)}
@@ -119,8 +120,7 @@ class Service:
             origin_version=self._me.version,
             comment=comment,
         )
-        with self._tracer.start_as_current_span(f"send {calls.topic}", kind=SpanKind.PRODUCER):
-            calls.send(KEY, value(call), tracing.kafka_headers())
+        calls.send(KEY, value(call), tracing.kafka_headers())
 
 
 def run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
@@ -149,7 +149,7 @@ async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> i
     if calls and polling:
         polling.cancel()
         calls.close(deadline - loop.time() - _LAST_SPANS)
-    traces.close(deadline - loop.time())
+    traces.close(_LAST_SPANS)
     return 0
 
 
