@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Final
 
 from lab.errors import LabError
-from lab.kafka.distribution import class_path, distribution, format_storage, java, jvm_options
+from lab.kafka.distribution import distribution, format_storage, java, jvm_options
 from lab.strimzi import agent, mounts, names
 
 _LOGGED: Final = (
@@ -39,7 +39,6 @@ class Node:
     node_id: int
     is_broker: bool
     cluster_id: str
-    metadata_version: str
 
 
 def read(configuration: Path, environment: Mapping[str, str]) -> Node:
@@ -54,7 +53,7 @@ def read(configuration: Path, environment: Mapping[str, str]) -> Node:
     try:
         texts = {
             name: (configuration / name).read_text(encoding="utf-8").strip()
-            for name in (mounts.SERVER_FILE, mounts.CLUSTER_ID_FILE, mounts.METADATA_VERSION_FILE)
+            for name in (mounts.SERVER_FILE, mounts.CLUSTER_ID_FILE)
         }
     except OSError as error:
         message = f"{error.filename}: {error.strerror}; mount the node's ConfigMap there"
@@ -68,7 +67,6 @@ def read(configuration: Path, environment: Mapping[str, str]) -> Node:
         node_id=int(settings["node.id"]),
         is_broker="broker" in settings["process.roles"],
         cluster_id=texts[mounts.CLUSTER_ID_FILE],
-        metadata_version=texts[mounts.METADATA_VERSION_FILE],
     )
 
 
@@ -76,31 +74,17 @@ def prepare(node: Node, folder: Path) -> None:
     """Format the node's storage unless it is.
 
     :param folder: the distribution.
-    :raises LabError: if it belongs to another cluster, or cannot be formatted.
+    :raises LabError: if it belongs to another cluster.
     """
-    missing = []
     for data in node.log_folders:
         try:
             found = _CLUSTER_ID.search((data / "meta.properties").read_text(encoding="ascii"))
         except FileNotFoundError:
-            missing.append(data)
+            format_storage(folder, data, node.cluster_id, node.node_id)
             continue
         if found is None or found[1] != node.cluster_id:
             message = f"{data} was formatted for cluster {found and found[1]}, and this is {node.cluster_id}; empty it"
             raise LabError(message)
-    if not missing:
-        return
-    if node.metadata_version == ".".join(node.version.split(".")[:2]):
-        for data in missing:
-            format_storage(folder, data, node.cluster_id, node.node_id)
-        return
-    command = [str(java()), "-cp", class_path(folder), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    command += ["-t", node.cluster_id, "-r", node.metadata_version, "-c", str(node.settings)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own command
-    if result.returncode:
-        said = f"{result.stdout}\n{result.stderr}".strip().splitlines() or ["it said nothing"]
-        message = f"storage cannot be formatted: {said[-1]}"
-        raise LabError(message)
 
 
 def command(node: Node, folder: Path) -> list[str]:

@@ -16,7 +16,6 @@ from lab.strimzi.specification import Jbod, KafkaSpecification, PoolSpecificatio
 Resource = Mapping[str, Any]
 
 _VERSION: Final = re.compile(r"4\.\d+\.\d+")
-_METADATA_VERSION: Final = re.compile(r"4\.\d+(-IV\d+)?")
 _LISTENER: Final = re.compile(r"[a-z0-9]{1,11}")
 _LEAST_PORT: Final = 9092
 _TAKEN_PORTS: Final = (9404, 9999)
@@ -77,9 +76,8 @@ class Cluster:
 
     @property
     def metadata_version(self) -> str:
-        """The metadata version asked for, such as ``4.3``."""
-        kafka = self.specification.kafka
-        return kafka.metadata_version or ".".join(kafka.version.split(".")[:2])
+        """The metadata version, such as ``4.3``: that of the nodes' version."""
+        return ".".join(self.specification.kafka.version.split(".")[:2])
 
     def host(self, node: Node) -> str:
         """DNS name under which a node is reached."""
@@ -158,8 +156,11 @@ def _check(specification: KafkaSpecification, name: str) -> None:
     if not _VERSION.fullmatch(kafka.version):
         message = f"Kafka {name}: spec.kafka.version: {kafka.version!r} is no release of Kafka 4, such as 4.3.1"
         raise _refuse(message)
-    if kafka.metadata_version and not _METADATA_VERSION.fullmatch(kafka.metadata_version):
-        message = f"Kafka {name}: spec.kafka.metadataVersion: {kafka.metadata_version!r} is none, such as 4.3"
+    if kafka.metadata_version and not kafka.version.startswith(f"{kafka.metadata_version.partition('-')[0]}."):
+        message = (
+            f"Kafka {name}: spec.kafka.metadataVersion: {kafka.metadata_version!r} is another than that of Kafka"
+            f" {kafka.version}, which the lab does not support; leave it out"
+        )
         raise _refuse(message)
     if not kafka.listeners:
         raise _refuse(f"Kafka {name}: spec.kafka.listeners is empty; at least one is required")

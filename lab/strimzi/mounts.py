@@ -6,10 +6,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 CONFIGURATION: Final = PurePosixPath("/opt/kafka/custom-config")
-"""The node's ConfigMap: SERVER_FILE, CLUSTER_ID_FILE and METADATA_VERSION_FILE."""
+"""The node's ConfigMap: SERVER_FILE and CLUSTER_ID_FILE."""
 SERVER_FILE: Final = "server.config"
 CLUSTER_ID_FILE: Final = "cluster.id"
-METADATA_VERSION_FILE: Final = "metadata.version"
 
 CERTIFICATE: Final = PurePosixPath("/opt/kafka/node-certs")
 """A node's certificate and key, or an operator's."""

@@ -60,7 +60,6 @@ def config_map(cluster: Cluster, node: Node) -> Manifest:
         data={
             mounts.SERVER_FILE: configuration.text(configuration.server_properties(cluster, node)),
             mounts.CLUSTER_ID_FILE: cluster.cluster_id,
-            mounts.METADATA_VERSION_FILE: cluster.metadata_version,
         },
     )
 
@@ -83,8 +82,6 @@ def pod(cluster: Cluster, node: Node, certificate: Pair) -> Manifest:
     metadata["annotations"] = {key: value for it in templates for key, value in it.annotations.items()}
     metadata["annotations"][names.NODE_ANNOTATION] = str(node.id)
     content = [result, config_map(cluster, node)["data"], certificate.certificate.decode()]
-    # The metadata version of a formatted storage is changed through Kafka, without a restart.
-    del content[1][mounts.METADATA_VERSION_FILE]
     metadata["annotations"][names.REVISION_ANNOTATION] = _digest(content)
     return result
 

@@ -15,6 +15,7 @@ class Observed:
     """A Pod as it is."""
 
     name: str
+    node: int
     revision: str | None
     ready: bool
     ending: bool
@@ -33,6 +34,8 @@ class Health:
     """Voters that lack a part of the metadata log."""
     leader: int
     """The voter that leads the metadata quorum."""
+    hosted: Mapping[int, int]
+    """How many replicas each broker has."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def observed(pod: Mapping[str, Any]) -> Observed:
     waiting = [state["waiting"] for state in states if state.get("waiting")]
     return Observed(
         name=metadata["name"],
-        revision=(metadata.get("annotations") or {}).get(names.REVISION_ANNOTATION),
+        node=int(metadata["annotations"][names.NODE_ANNOTATION]),
+        revision=metadata["annotations"].get(names.REVISION_ANNOTATION),
         ready=ready,
         ending=metadata.get("deletionTimestamp") is not None,
         failed=status.get("phase") in ("Failed", "Succeeded"),
@@ -98,23 +102,12 @@ def next_step(
     :param health: None while nobody asked for it.
     """
     pods = {pod.name: pod for pod in found}
-    ending = [pod.name for pod in found if pod.ending]
-    if ending:
-        return Wait(f"{', '.join(ending)} to end")
-    for pod in found:
-        if pod.failed:
-            return Delete(pod.name, "it has ended")
-    missing = tuple(node.pod for node in nodes if node.pod not in pods)
-    if missing:
-        return Create(missing)
-    stale = [node for node in nodes if pods[node.pod].revision != revisions[node.pod]]
-    for node in stale:
-        if not pods[node.pod].ready:
-            return Delete(node.pod, "it is not ready, and its specification has changed")
-    unready = [pods[node.pod] for node in nodes if not pods[node.pod].ready]
-    if unready:
-        return Wait("; ".join(f"{pod.name} to be ready{pod.waiting and f' ({pod.waiting})'}" for pod in unready))
-    surplus = sorted(set(pods) - {node.pod for node in nodes})
+    stale = [node for node in nodes if node.pod in pods and pods[node.pod].revision != revisions[node.pod]]
+    broken = _broken(nodes, pods, {node.pod for node in stale})
+    if broken:
+        return broken
+    wanted = {node.pod for node in nodes}
+    surplus = sorted((pod for pod in found if pod.name not in wanted), key=lambda pod: pod.node)
     if not stale and not surplus:
         return Done()
     if health is None:
@@ -124,7 +117,34 @@ def next_step(
     if health.lagging:
         return Wait(f"voters {', '.join(map(str, sorted(health.lagging)))} to have the whole metadata log")
     if surplus:
-        return Delete(surplus[-1], "there are fewer nodes")
+        return _without(surplus[-1], health)
     # Brokers before controllers, so that those who decide are disturbed last, and their leader last of all.
     first = min(stale, key=lambda node: (node.id == health.leader, node.is_controller, node.id))
     return Delete(first.pod, "its specification has changed")
+
+
+def _broken(nodes: Sequence[Node], pods: Mapping[str, Observed], stale: Collection[str]) -> Step | None:
+    """Return the next step while not every node serves."""
+    ending = [pod.name for pod in pods.values() if pod.ending]
+    if ending:
+        return Wait(f"{', '.join(ending)} to end")
+    for pod in pods.values():
+        if pod.failed:
+            return Delete(pod.name, "it has ended")
+    missing = tuple(node.pod for node in nodes if node.pod not in pods)
+    if missing:
+        return Create(missing)
+    unready = [pods[node.pod] for node in nodes if not pods[node.pod].ready]
+    for pod in unready:
+        if pod.name in stale:
+            return Delete(pod.name, "it is not ready, and its specification has changed")
+    if unready:
+        return Wait("; ".join(f"{pod.name} to be ready{pod.waiting and f' ({pod.waiting})'}" for pod in unready))
+    return None
+
+
+def _without(pod: Observed, health: Health) -> Step:
+    replicas = health.hosted.get(pod.node, 0)
+    if replicas:
+        return Wait(f"broker {pod.node} to be rid of its {replicas} replicas; reassign them, or keep the broker")
+    return Delete(pod.name, "there are fewer nodes")

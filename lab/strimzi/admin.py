@@ -1,0 +1,139 @@
+"""What the operators ask of Kafka's admin API, through the listener on which they log in by certificate."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.protocol.api_message import ApiMessage
+
+from lab.strimzi import mounts
+from lab.strimzi.certificates import Pair
+from lab.strimzi.rolling import Health
+
+Result = TypeVar("Result")
+
+_TIMEOUT: Final = 10_000
+"""Milliseconds that a request may take, and the first connection."""
+
+
+class KafkaUnavailableError(Exception):
+    """Kafka cannot be asked, or did not answer."""
+
+
+class AdminError(Exception):
+    """Kafka refused; the message is its own."""
+
+    def __init__(self, subject: str, error: object) -> None:
+        super().__init__(f"{subject}: {error}")
+
+
+def mounted_identity() -> ssl.SSLContext:
+    """Return the identity that the Pod was given.
+
+    :raises OSError: if its files are not there.
+    """
+    context = ssl.create_default_context(cafile=str(mounts.AUTHORITY / mounts.AUTHORITY_FILE))
+    context.load_cert_chain(mounts.CERTIFICATE / mounts.CERTIFICATE_FILE, mounts.CERTIFICATE / mounts.KEY_FILE)
+    return context
+
+
+def identity(authority: bytes, pair: Pair) -> ssl.SSLContext:
+    """Return an identity that is not in files."""
+    context = ssl.create_default_context(cadata=authority.decode())
+    # The standard library reads certificates of one's own from files alone.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "identity.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(path)
+    return context
+
+
+class Admin:
+    """A connection that is opened when it is needed, and opened anew after trouble."""
+
+    def __init__(self, settings: Callable[[], Mapping[str, Any]]) -> None:
+        """Remember how to connect.
+
+        :param settings: returns those of kafka-python, ``bootstrap_servers`` and how to log in among them.
+        """
+        self._settings = settings
+        self._client: KafkaAdminClient | None = None
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def ask(self, question: Callable[[KafkaAdminClient], Result]) -> Result:
+        """Return what ``question`` gets out of a client.
+
+        :raises KafkaUnavailableError: if Kafka does not answer.
+        """
+        try:
+            if self._client is None:
+                self._client = KafkaAdminClient(
+                    bootstrap_timeout_ms=_TIMEOUT, request_timeout_ms=_TIMEOUT, **self._settings()
+                )
+            return question(self._client)
+        except (KafkaError, OSError) as error:
+            self.close()
+            message = f"Kafka does not answer: {type(error).__name__}: {error}"
+            raise KafkaUnavailableError(message) from error
+
+    def send(self, request: ApiMessage) -> Any:
+        """Return the response to a request of the protocol.
+
+        :raises KafkaUnavailableError: if Kafka does not answer.
+        """
+        return self.ask(lambda client: client._manager.run(client._manager.send, request))  # noqa: SLF001 no other way
+
+
+def health(admin: Admin) -> Health:
+    """Return how a cluster is.
+
+    :raises KafkaUnavailableError: if Kafka does not answer.
+    """
+    topics = admin.ask(lambda client: client.describe_topics())
+    quorum = admin.ask(lambda client: client.describe_metadata_quorum())["topics"][0]["partitions"][0]
+    partitions = [(topic["name"], partition) for topic in topics for partition in topic["partitions"]]
+    hosted: dict[int, int] = {}
+    for _, partition in partitions:
+        for replica in partition["replica_nodes"]:
+            hosted[replica] = hosted.get(replica, 0) + 1
+    return Health(
+        under_replicated=frozenset(
+            f"{topic}-{partition['partition_index']}"
+            for topic, partition in partitions
+            if set(partition["isr_nodes"]) != set(partition["replica_nodes"])
+        ),
+        lagging=frozenset(
+            voter["replica_id"]
+            for voter in quorum["current_voters"]
+            if voter["log_end_offset"] < quorum["high_watermark"]
+        ),
+        leader=quorum["leader_id"],
+        hosted=hosted,
+    )
+
+
+def finalize_metadata_version(admin: Admin) -> None:
+    """Let a cluster use all that its nodes' version can do, once all of them have it.
+
+    :raises KafkaUnavailableError: if Kafka does not answer.
+    :raises AdminError: if it refuses.
+    """
+    name = "metadata.version"
+    feature = admin.ask(lambda client: client.describe_features())[name]
+    best = feature["supported"][1]
+    if feature["finalized"][1] < best:
+        result = admin.ask(lambda client: client.update_features({name: best}))[name]
+        if result != "OK":
+            raise AdminError(name, result)

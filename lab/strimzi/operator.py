@@ -1,0 +1,95 @@
+"""How the three operators run: kopf watches, a queue calls for one pass after another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import kopf
+
+from lab.strimzi.kubernetes import quiet
+from lab.strimzi.queue import Queue
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A kind of objects to watch.
+
+    ``seen`` is given each that is there, changed or goes, and returns the keys of what it is about.
+    """
+
+    group: str
+    version: str
+    plural: str
+    labels: Mapping[str, str | None]
+    """Labels that the objects must have; any value will do where it is None."""
+    seen: Callable[[Mapping[str, Any]], Sequence[Hashable]]
+
+
+def run(
+    watches: Sequence[Watch],
+    look: Callable[[Any], float | None],
+    namespaces: Sequence[str],
+    port: int,
+    always: Sequence[Hashable] = (),
+) -> None:
+    """Run an operator until it is told to stop.
+
+    :param look: one pass for one key, as Queue calls it.
+    :param port: where probes find out that it runs, ``/healthz``.
+    :param always: keys to look at from the start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    quiet()
+    registry = kopf.OperatorRegistry()
+    queue = Queue(look)
+    for watch in watches:
+        _register(registry, watch, queue)
+
+    working: list[asyncio.Task[None]] = []
+
+    async def start(**_: Any) -> None:
+        working.append(asyncio.create_task(queue.run()))
+        for key in always:
+            queue.wake(key)
+
+    async def stop(**_: Any) -> None:
+        working[0].cancel()
+
+    kopf.on.startup(registry=registry)(start)
+    kopf.on.cleanup(registry=registry)(stop)
+    kopf.run(
+        registry=registry,
+        settings=_settings(),
+        namespaces=list(namespaces),
+        standalone=True,
+        liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
+    )
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    # The kinds that are watched are there from the start, and to look out for others takes rights over the cluster.
+    settings.scanning.disabled = True
+    # Nothing is told to end a watch when a connection is lost without a word.
+    settings.watching.server_timeout = 300
+    return settings
+
+
+def _register(registry: kopf.OperatorRegistry, watch: Watch, queue: Queue[Any]) -> None:
+    labels = {key: kopf.PRESENT if value is None else value for key, value in watch.labels.items()}
+
+    # An event handler, unlike kopf's others, leaves neither finalizers nor annotations on the objects.
+    async def seen(body: kopf.Body, **_: Any) -> None:
+        for key in watch.seen(body):
+            queue.wake(key)
+
+    kopf.on.event(watch.group, watch.version, watch.plural, labels=labels, registry=registry)(seen)

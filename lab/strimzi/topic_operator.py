@@ -1,0 +1,142 @@
+"""The topic operator: KafkaTopic resources into topics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lab.strimzi import environment, names, operator, topic_admin, topics
+from lab.strimzi.admin import Admin, AdminError, KafkaUnavailableError, mounted_identity
+from lab.strimzi.conditions import RefusedError, not_ready, ready
+from lab.strimzi.environment import EntityOperatorSettings
+from lab.strimzi.kubernetes import Kubernetes, Object
+
+_LOG: Final = logging.getLogger(__name__)
+FINALIZER: Final = "strimzi.io/topic-operator"
+_MANAGED: Final = "strimzi.io/managed"
+_RETRY: Final = 3.0
+"""Seconds until Kafka is asked again that refused, or did not answer."""
+
+
+class TopicOperator:
+    """Makes the topics of one cluster as their KafkaTopics say; topics that have none are left alone."""
+
+    def __init__(self, kubernetes: Kubernetes, admin: Admin, settings: EntityOperatorSettings) -> None:
+        self._kubernetes = kubernetes
+        self._admin = admin
+        self._settings = settings
+        self._held: dict[str, str] = {}
+        """Names of topics by the names of the KafkaTopics that hold them."""
+
+    def look(self, name: str) -> float | None:
+        """Make one topic as specified; return the seconds until the next look, None if the KafkaTopic is gone.
+
+        :raises ApiError: if the API server refuses.
+        """
+        resource = self._kubernetes.get("KafkaTopic", name, self._settings.namespace)
+        try:
+            if resource is None:
+                held = self._held.pop(name, None)
+                if held is not None:
+                    self._delete(held)
+                return None
+            if resource["metadata"].get("deletionTimestamp"):
+                return self._let_go(resource)
+            return self._reconcile(resource)
+        except KafkaUnavailableError as error:
+            _LOG.warning("%s: %s", name, error)
+            return _RETRY
+
+    def _reconcile(self, resource: Object) -> float:
+        name, wanted_name = resource["metadata"]["name"], topics.topic_name(resource)
+        if _unmanaged(resource):
+            self._held.pop(name, None)
+            self._kubernetes.set_status(resource, [{"type": "Unmanaged", "status": "True"}])
+            return self._settings.interval
+        try:
+            self._refuse_conflict(resource, wanted_name)
+            wanted = topics.wanted(resource)
+            self._finalizer(resource, wanted=self._settings.finalizers)
+            found = topic_admin.find(self._admin, wanted.name)
+            plan = topics.plan(wanted, found)
+            topic_admin.carry_out(self._admin, wanted, plan)
+            self._held[name] = wanted.name
+            if plan.refused:
+                raise plan.refused
+            found = found or topic_admin.find(self._admin, wanted.name)
+        except RefusedError as error:
+            self._kubernetes.set_status(resource, [not_ready(error.reason, str(error))])
+            return self._settings.interval
+        except AdminError as error:
+            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
+            return _RETRY
+        self._kubernetes.set_status(resource, [ready()], topicName=wanted.name, topicId=found.id if found else None)
+        # A new topic is not known to every broker at once.
+        return self._settings.interval if found else _RETRY
+
+    def _refuse_conflict(self, resource: Object, topic: str) -> None:
+        others = self._kubernetes.find("KafkaTopic", self._settings.namespace, self._selector)
+        holder = topics.holder([resource, *others], topic)["metadata"]
+        if holder["name"] != resource["metadata"]["name"]:
+            message = f"Managed by Ref{{namespace='{holder['namespace']}', name='{holder['name']}'}}"
+            raise RefusedError("ResourceConflict", message)
+
+    @property
+    def _selector(self) -> dict[str, str]:
+        return {names.CLUSTER_LABEL: self._settings.cluster}
+
+    def _finalizer(self, resource: Object, *, wanted: bool) -> None:
+        finalizers = resource["metadata"].get("finalizers") or []
+        if (FINALIZER in finalizers) == wanted:
+            return
+        kept = [it for it in finalizers if it != FINALIZER]
+        self._kubernetes.set_finalizers(resource, [*kept, FINALIZER] if wanted else kept)
+
+    def _let_go(self, resource: Object) -> float | None:
+        """Delete the topic of a KafkaTopic that waits for this operator before it goes."""
+        name = resource["metadata"]["name"]
+        if FINALIZER not in (resource["metadata"].get("finalizers") or []):
+            return None
+        held = self._held.pop(name, None) or (resource.get("status") or {}).get("topicName")
+        try:
+            if held and not _unmanaged(resource):
+                self._delete(held)
+        except AdminError as error:
+            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
+            return _RETRY
+        self._finalizer(resource, wanted=False)
+        return None
+
+    def _delete(self, topic: str) -> None:
+        _LOG.info("topic %s: deleted", topic)
+        topic_admin.delete(self._admin, topic)
+
+
+def _unmanaged(resource: Mapping[str, Any]) -> bool:
+    return (resource["metadata"].get("annotations") or {}).get(_MANAGED) == "false"
+
+
+def main(variables: Mapping[str, str]) -> None:
+    """Run the topic operator.
+
+    :raises LabError: if its environment is wrong.
+    """
+    settings = environment.entity_operator(variables)
+    admin = Admin(
+        lambda: {
+            "bootstrap_servers": settings.bootstrap,
+            "security_protocol": "SSL",
+            "ssl_context": mounted_identity(),
+        }
+    )
+    group, version = names.API.split("/")
+    watch = operator.Watch(
+        group,
+        version,
+        "kafkatopics",
+        {names.CLUSTER_LABEL: settings.cluster},
+        lambda resource: [resource["metadata"]["name"]],
+    )
+    topic_operator = TopicOperator(Kubernetes("strimzi-topic-operator"), admin, settings)
+    operator.run([watch], topic_operator.look, [settings.namespace], settings.port)
