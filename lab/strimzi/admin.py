@@ -14,7 +14,6 @@ from kafka.protocol.api_message import ApiMessage
 
 from lab.strimzi import mounts
 from lab.strimzi.certificates import Pair
-from lab.strimzi.rolling import Health
 
 Result = TypeVar("Result")
 
@@ -94,46 +93,3 @@ class Admin:
         :raises KafkaUnavailableError: if Kafka does not answer.
         """
         return self.ask(lambda client: client._manager.run(client._manager.send, request))  # noqa: SLF001 no other way
-
-
-def health(admin: Admin) -> Health:
-    """Return how a cluster is.
-
-    :raises KafkaUnavailableError: if Kafka does not answer.
-    """
-    topics = admin.ask(lambda client: client.describe_topics())
-    quorum = admin.ask(lambda client: client.describe_metadata_quorum())["topics"][0]["partitions"][0]
-    partitions = [(topic["name"], partition) for topic in topics for partition in topic["partitions"]]
-    hosted: dict[int, int] = {}
-    for _, partition in partitions:
-        for replica in partition["replica_nodes"]:
-            hosted[replica] = hosted.get(replica, 0) + 1
-    return Health(
-        under_replicated=frozenset(
-            f"{topic}-{partition['partition_index']}"
-            for topic, partition in partitions
-            if set(partition["isr_nodes"]) != set(partition["replica_nodes"])
-        ),
-        lagging=frozenset(
-            voter["replica_id"]
-            for voter in quorum["current_voters"]
-            if voter["log_end_offset"] < quorum["high_watermark"]
-        ),
-        leader=quorum["leader_id"],
-        hosted=hosted,
-    )
-
-
-def finalize_metadata_version(admin: Admin) -> None:
-    """Let a cluster use all that its nodes' version can do, once all of them have it.
-
-    :raises KafkaUnavailableError: if Kafka does not answer.
-    :raises AdminError: if it refuses.
-    """
-    name = "metadata.version"
-    feature = admin.ask(lambda client: client.describe_features())[name]
-    best = feature["supported"][1]
-    if feature["finalized"][1] < best:
-        result = admin.ask(lambda client: client.update_features({name: best}))[name]
-        if result != "OK":
-            raise AdminError(name, result)

@@ -12,8 +12,9 @@ from typing import Any, Final
 from lightkube import ApiError
 
 from lab.strimzi import configuration, entity_operator, environment, names, operator, pods, rolling, secrets, services
-from lab.strimzi.admin import Admin, KafkaUnavailableError, finalize_metadata_version, health, identity
+from lab.strimzi.admin import AdminError, KafkaUnavailableError
 from lab.strimzi.cluster import Cluster, Resource, cluster
+from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.conditions import Condition, RefusedError, not_ready, ready, warning
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
@@ -33,12 +34,12 @@ _PORT: Final = 8080
 class ClusterOperator:
     """Brings one cluster at a time nearer to what is specified, a step a pass."""
 
-    def __init__(self, kubernetes: Kubernetes, settings: ClusterOperatorSettings) -> None:
+    def __init__(self, kubernetes: Kubernetes, kafka: ClusterAdmin, settings: ClusterOperatorSettings) -> None:
         self._kubernetes = kubernetes
+        self._kafka = kafka
         self._settings = settings
         self._applied: dict[tuple[str, ...], tuple[str, float]] = {}
         self._waiting: dict[Key, float] = {}
-        self._admins: dict[Key, tuple[bytes, Admin]] = {}
 
     def look(self, key: Key) -> float | None:
         """Take the next step for a cluster; return the seconds until the next, None if the cluster is gone.
@@ -75,7 +76,7 @@ class ClusterOperator:
         certificates = secrets.certificates(wanted, existing)
         for manifest in self._manifests(wanted, certificates):
             self._apply(manifest)
-        waiting = self._step(key, wanted, certificates) or self._entity_operator_missing(wanted)
+        waiting = self._step(wanted, certificates) or self._entity_operator_missing(wanted)
         if waiting:
             self._wait(key, kafka, waiting)
             return _POLL
@@ -101,7 +102,7 @@ class ClusterOperator:
             # A little less than the interval, which the next full pass is after.
             self._applied[key] = digest, time.monotonic() + self._settings.interval / 2
 
-    def _step(self, key: Key, wanted: Cluster, certificates: Certificates) -> str:
+    def _step(self, wanted: Cluster, certificates: Certificates) -> str:
         """Take the next step with the nodes' Pods; return what is waited for, or nothing when there is none to take."""
         desired = {node.pod: pods.pod(wanted, node, certificates.nodes[node.pod]) for node in wanted.nodes}
         revisions = {name: pod["metadata"]["annotations"][names.REVISION_ANNOTATION] for name, pod in desired.items()}
@@ -110,10 +111,10 @@ class ClusterOperator:
         try:
             step = rolling.next_step(wanted.nodes, revisions, there, None)
             if isinstance(step, rolling.Ask):
-                step = rolling.next_step(wanted.nodes, revisions, there, health(self._admin(key, wanted, certificates)))
+                step = rolling.next_step(wanted.nodes, revisions, there, self._kafka.health(wanted, certificates))
             if isinstance(step, rolling.Done):
-                finalize_metadata_version(self._admin(key, wanted, certificates))
-        except KafkaUnavailableError as error:
+                self._kafka.finalize_metadata_version(wanted, certificates)
+        except (KafkaUnavailableError, AdminError) as error:
             return str(error)
         match step:
             case rolling.Create(created):
@@ -128,19 +129,6 @@ class ClusterOperator:
             case rolling.Wait(why):
                 return why
         return ""
-
-    def _admin(self, key: Key, wanted: Cluster, certificates: Certificates) -> Admin:
-        pair = certificates.operators["cluster-operator"]
-        before = self._admins.get(key)
-        if before and before[0] == pair.certificate:
-            return before[1]
-        if before:
-            before[1].close()
-        bootstrap = f"{names.bootstrap_service(wanted.name)}.{wanted.namespace}.svc:{names.REPLICATION_PORT}"
-        context = identity(certificates.cluster_authority.certificate, pair)
-        admin = Admin(lambda: {"bootstrap_servers": bootstrap, "security_protocol": "SSL", "ssl_context": context})
-        self._admins[key] = pair.certificate, admin
-        return admin
 
     def _entity_operator_missing(self, wanted: Cluster) -> str:
         name = names.entity_operator(wanted.name)
@@ -233,5 +221,5 @@ def main(variables: Mapping[str, str]) -> None:
         operator.Watch("", "v1", "pods", made, _labelled),
         operator.Watch("apps", "v1", "deployments", made, _labelled),
     ]
-    cluster_operator = ClusterOperator(Kubernetes(names.OPERATOR), settings)
+    cluster_operator = ClusterOperator(Kubernetes(names.OPERATOR), ClusterAdmin(), settings)
     operator.run(watches, cluster_operator.look, settings.namespaces, _PORT)

@@ -118,6 +118,8 @@ def _container(
     }
     if isinstance(settings, UserOperator):
         variables["STRIMZI_SECRET_PREFIX"] = settings.secret_prefix
+        authorized = cluster.specification.kafka.authorization is not None
+        variables["STRIMZI_ACLS_ADMIN_API_SUPPORTED"] = str(authorized).lower()
     variables |= {variable.name: variable.value for variable in env}
     probe = {"httpGet": {"path": "/healthz", "port": port}, "timeoutSeconds": 5}
     return {

@@ -63,6 +63,7 @@ def run(
     async def stop(**_: Any) -> None:
         working[0].cancel()
 
+    kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(start)
     kopf.on.cleanup(registry=registry)(stop)
     kopf.run(
@@ -72,6 +73,10 @@ def run(
         standalone=True,
         liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
     )
+
+
+def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
 
 def _settings() -> kopf.OperatorSettings:
