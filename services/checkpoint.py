@@ -12,21 +12,19 @@ class Checkpoint:
     """A committed offset with what goes into its metadata; times are milliseconds since the epoch.
 
     ``offset``: every record below it belongs to no window that is open or whose lines may not be out yet.
-    ``high``: the highest timestamp below ``offset``, 0 if there is none.
     ``position``: the offset up to which the partition was read.
     ``closed``: every window that begins before it is closed; of its records only those below ``position`` count.
     ``reported``: the lines of every window that begins before it are out.
     """
 
     offset: int
-    high: int = 0
     position: int = 0
     closed: int = 0
     reported: int = 0
 
     def metadata(self) -> str:
         """Return all but the offset as JSON."""
-        found = _Metadata(self.high, self.position, self.closed, self.reported)
+        found = _Metadata(self.position, self.closed, self.reported)
         return msgspec.json.encode(found).decode("ascii")
 
     @classmethod
@@ -36,11 +34,10 @@ class Checkpoint:
             found = msgspec.json.decode(metadata or "", type=_Metadata)
         except msgspec.DecodeError:
             return cls(offset, position=offset)
-        return cls(offset, found.high, found.position, found.closed, found.reported)
+        return cls(offset, found.position, found.closed, found.reported)
 
 
 class _Metadata(msgspec.Struct):
-    high: int
     position: int
     closed: int
     reported: int

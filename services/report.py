@@ -5,7 +5,7 @@ end plus the grace is not above the highest timestamp seen before in the call's 
 A window *closes* when every assigned partition has seen a timestamp of at least the window's end plus the grace, or is
 idle. A partition is *idle* that was read to its end and from which nothing has come for a given time, in which Kafka
 answered; so calls that waited at their senders while Kafka was away find their window open. When all partitions are
-idle, all windows that have calls close.
+idle, the windows up to the last that has calls close.
 
 After a restart all of it goes on from checkpoints: what counts for an open window is read again, and windows that were
 closed but whose lines may not be out are counted again from the very same records.
@@ -82,10 +82,9 @@ class _Count(msgspec.Struct):
 
 
 class _Tally(msgspec.Struct):
-    """What a partition adds to a window: the offset of its first call, the highest timestamp before it, the counts."""
+    """What a partition adds to a window: the offset of its first call, and the counts by key."""
 
     offset: int
-    high: int
     counts: dict[str, _Count]
 
 
@@ -98,6 +97,7 @@ class _Partition:
     end: int | None = None
     """The end of the partition when Kafka was last asked."""
     high: int = 0
+    """The highest timestamp of a call; of those that are not read again after a restart all windows are closed."""
     known: int = 0
     """The offset up to which a process before this one had read."""
     tallies: dict[int, _Tally] = field(default_factory=dict)
@@ -153,9 +153,7 @@ class Report:
         self._closed = max((checkpoint.closed for checkpoint in found), default=0)
         self._reported = max((checkpoint.reported for checkpoint in found), default=0)
         self._partitions = {
-            place: _Partition(now, checkpoint.offset, high=checkpoint.high, known=checkpoint.position)
-            if checkpoint
-            else _Partition(now)
+            place: _Partition(now, checkpoint.offset, known=checkpoint.position) if checkpoint else _Partition(now)
             for place, checkpoint in checkpoints.items()
         }
 
@@ -194,9 +192,10 @@ class Report:
                     taken.late += offset >= partition.known
                     continue
                 start = time - time % size
-                end = start + size
+                # Of a window that is counted again not every record counts.
+                end = start + size if time >= late else start
                 if start not in tallies:
-                    tallies[start] = _Tally(offset, high, {})
+                    tallies[start] = _Tally(offset, {})
                 counts = tallies[start].counts
                 counts.setdefault(key, _Count(0, time, call))
             count = counts[key]
@@ -207,7 +206,6 @@ class Report:
                 high = time
                 if high >= turn:
                     late, turn = self._bounds(high)
-                    start = end = -1
         partition.high = high
         partition.next = offset + 1
 
@@ -287,7 +285,6 @@ class Report:
                 first = next(iter(partition.tallies.values()), None)
                 found[place] = Checkpoint(
                     offset=first.offset if first else partition.next,
-                    high=first.high if first else partition.high,
                     position=partition.next,
                     closed=self._closed,
                     reported=self._reported,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
 PLACES: list[Place] = [("customer", 0), ("customer", 1), ("preference", 0)]
 SIZE, GRACE, IDLE = 10_000, 3_000, 20_000
 HOUR = 3_600_000
+PIECE = 7
 NEVER = 10**12
 
 
@@ -217,23 +218,28 @@ def test_kills_keep_lines_as_they_are_when_partitions_are_idle(steps: list, kill
 
 
 def run_with_kills(batches: list, waits: list[int], kills: list[int], windows: Windows) -> Kafka:
+    """Let processes report, one after the other. What comes while there is none is read by the next one, in pieces."""
     kafka, now, remaining = Kafka(), HOUR, list(kills)
     process = Process(kafka, windows, now, remaining.pop() if remaining else NEVER)
-    for records, wait in zip(batches, waits, strict=True):
-        arrived = kafka.append(records)
-        for pause in (0, wait):
-            now += pause
+    coming, pauses = list(batches), list(waits)
+    unread: list[Sent] = []
+    while coming or unread:
+        process.now = now
+        if coming:
+            unread += kafka.append(coming.pop(0))
+        try:
+            process.take(unread[:PIECE])
+            process.close()
+            now += pauses.pop(0) if pauses else 0
             process.now = now
-            while True:
-                try:
-                    process.take(arrived)
-                    process.close()
-                    break
-                except KilledError:
-                    process = Process(kafka, windows, now, remaining.pop() if remaining else NEVER)
-                    arrived = kafka.unread()
-            arrived = []
-    # Whoever comes last has all the time that it needs.
+            process.take(unread[PIECE : 2 * PIECE])
+            process.close()
+            unread = unread[2 * PIECE :]
+        except KilledError:
+            if coming:
+                kafka.append(coming.pop(0))
+            process = Process(kafka, windows, now, remaining.pop() if remaining else NEVER)
+            unread = kafka.unread()
     process = Process(kafka, windows, now)
     process.take(kafka.unread())
     process.close()
@@ -272,6 +278,17 @@ def test_a_partition_with_records_to_read_is_not_idle() -> None:
     assert kafka.topic == [(0, "A:v1:", 2)]
 
 
+def test_a_late_call_that_is_read_again_is_not_counted_again() -> None:
+    kafka = Kafka()
+    process = Process(kafka, Windows(SIZE, 0, NEVER), HOUR)
+    process.take(kafka.append([(place, at, call("A")) for place in PLACES for at in (1, 70_000, 2)]))
+    process.close()
+    assert process.late == len(PLACES)
+    process = Process(kafka, Windows(SIZE, 0, NEVER), HOUR)
+    process.take(kafka.unread() + kafka.append([(PLACES[0], 3, call("A"))]))
+    assert process.late == 1
+
+
 def test_where_malformed_records_are_is_told() -> None:
     report = Report(Windows(SIZE, GRACE, IDLE))
     report.assign({PLACES[0]: None}, 0)
@@ -283,11 +300,12 @@ def test_the_first_value_is_kept_and_told() -> None:
     kafka = Kafka()
     process = Process(kafka, Windows(SIZE, 0, NEVER), HOUR)
     later = json.dumps({"origin": "A", "originVersion": "v1", "destination": ""}).encode()
-    process.take(kafka.append([(PLACES[0], 5_000, later), (PLACES[1], 4_000, call("A"))]))
-    process.take(kafka.append([(place, 20_000, call("A")) for place in PLACES]))
+    process.take(kafka.append([(PLACES[0], 5_000, later), (PLACES[0], 4_000, call("A"))]))
+    process.take(kafka.append([(PLACES[0], 15_000, later), (PLACES[1], 14_000, call("A"))]))
+    process.take(kafka.append([(place, 30_000, call("A")) for place in PLACES]))
     closing = process.report.close(0)
     assert closing is not None
-    assert [group.destination for group in closing.groups] == [None]
+    assert [group.destination for group in closing.groups] == [None, None]
 
 
 def test_forms_of_a_line() -> None:
@@ -307,5 +325,5 @@ def test_forms_of_a_line() -> None:
 def test_what_somebody_else_committed_is_an_offset_alone() -> None:
     assert Checkpoint.parse(7, "not ours") == Checkpoint(7, position=7)
     assert Checkpoint.parse(7, None) == Checkpoint(7, position=7)
-    mine = Checkpoint(7, high=5, position=9, closed=4, reported=3)
+    mine = Checkpoint(7, position=9, closed=4, reported=3)
     assert Checkpoint.parse(7, mine.metadata()) == mine
