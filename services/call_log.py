@@ -93,7 +93,7 @@ class CallLog:
         self._lost = Counter("kafka_records_lost", "Records that Kafka refused for good", registry=registry)
         self._dropped = Counter("kafka_records_dropped", "Records that found the buffer full", registry=registry)
         buffered = Gauge("kafka_records_buffered", "Records that wait for Kafka", registry=registry)
-        buffered.set_function(lambda: len(self._client))
+        buffered.set_function(lambda: self._waiting)
         self._client = self._connect()
 
     def _connect(self) -> Any:
@@ -125,20 +125,20 @@ class CallLog:
             self._client.purge()
             self._client.poll(0)
             self._client = self._connect()
-        left = len(self._client)
-        if left < self._waiting:
-            self._delivered.inc(self._waiting - left)
-            self._waiting = left
+        # The client's length is that of its buffer and of the callbacks that came since.
+        delivered = self._waiting - len(self._client)
+        if delivered > 0:
+            self._delivered.inc(delivered)
+            self._waiting -= delivered
             self._delivery.ends()
-        if not left and self._overflow.ends():
+        if not self._waiting and self._overflow.ends():
             _LOG.info("the buffer for Kafka is empty again")
 
-    def close(self, seconds: float) -> int:
-        """Send what waits, for so many seconds at most; return how many records are left, which are lost."""
-        left: int = self._client.flush(max(seconds, 0))
+    def close(self, seconds: float) -> None:
+        """Send what waits, for so many seconds at most; what is left then is lost, and told."""
+        left = min(self._client.flush(max(seconds, 0)), self._waiting)
         if left:
             _LOG.error("records did not reach Kafka in time", extra={"fields": {"records": left}})
-        return left
 
     def _on_failure(self, error: KafkaError, _message: Any) -> None:
         self._waiting -= 1
