@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 from kafka.protocol.api_message import ApiMessage
 
 from lab.strimzi import mounts
@@ -17,8 +18,12 @@ from lab.strimzi.certificates import Pair
 
 Result = TypeVar("Result")
 
-_TIMEOUT: Final = 10_000
-"""Milliseconds that a request may take, and the first connection."""
+_PATIENCE: Final = {
+    "bootstrap_timeout_ms": 5_000,
+    "request_timeout_ms": 10_000,
+    # A broker that restarts is back in a moment.
+    "reconnect_backoff_max_ms": 500,
+}
 
 
 class KafkaUnavailableError(Exception):
@@ -78,9 +83,7 @@ class Admin:
         """
         try:
             if self._client is None:
-                self._client = KafkaAdminClient(
-                    bootstrap_timeout_ms=_TIMEOUT, request_timeout_ms=_TIMEOUT, **self._settings()
-                )
+                self._client = _connected(self._settings())
             return question(self._client)
         except (KafkaError, OSError) as error:
             self.close()
@@ -93,3 +96,20 @@ class Admin:
         :raises KafkaUnavailableError: if Kafka does not answer.
         """
         return self.ask(lambda client: client._manager.run(client._manager.send, request))  # noqa: SLF001 no other way
+
+
+def _connected(settings: Mapping[str, Any]) -> KafkaAdminClient:
+    opened: list[KafkaNetClient] = []
+
+    def open_connections(**config: Any) -> KafkaNetClient:
+        opened.append(KafkaNetClient(**config))
+        return opened[0]
+
+    try:
+        return KafkaAdminClient(kafka_client=open_connections, **_PATIENCE, **settings)
+    except BaseException:
+        # The client that could not be made has a thread and sockets, and nobody else to end them.
+        for connections in opened:
+            connections.close()
+            connections._manager._net.stop()  # noqa: SLF001 as the client's own close does
+        raise

@@ -40,14 +40,14 @@ def kafka_id(identifier: str) -> str:
     return base64.urlsafe_b64encode(uuid.UUID(identifier).bytes).decode().rstrip("=")
 
 
-def carry_out(admin: Admin, topic: Wanted, plan: Plan) -> None:
-    """Do what is planned.
+def carry_out(admin: Admin, topic: Wanted, plan: Plan) -> str | None:
+    """Do what is planned; return the id of a topic that was made.
 
     :raises AdminError: if Kafka refuses.
     :raises KafkaUnavailableError: if it does not answer.
     """
     if plan.create:
-        _create(admin, topic)
+        return _create(admin, topic)
     if plan.partitions:
         count = plan.partitions
         response = admin.ask(lambda client: client.create_partitions({topic.name: count}, raise_errors=False))
@@ -61,9 +61,10 @@ def carry_out(admin: Admin, topic: Wanted, plan: Plan) -> None:
         result = admin.ask(alter)["topic"][topic.name]
         if result != "OK":
             raise AdminError(topic.name, result)
+    return None
 
 
-def _create(admin: Admin, topic: Wanted) -> None:
+def _create(admin: Admin, topic: Wanted) -> str:
     asked = {
         "num_partitions": topic.partitions or _DEFAULT,
         "replication_factor": topic.replicas or _DEFAULT,
@@ -72,6 +73,7 @@ def _create(admin: Admin, topic: Wanted) -> None:
     response = admin.ask(lambda client: client.create_topics({topic.name: asked}, raise_errors=False))
     result = response["topics"][0]
     _check(topic.name, result["error_code"], result["error_message"])
+    return kafka_id(result["topic_id"])
 
 
 def delete(admin: Admin, name: str) -> None:
@@ -81,7 +83,7 @@ def delete(admin: Admin, name: str) -> None:
     :raises KafkaUnavailableError: if it does not answer.
     """
     response = admin.ask(lambda client: client.delete_topics([name], raise_errors=False))
-    result = response["responses"][0] if isinstance(response, dict) else response.responses[0].to_dict()
+    result = response["topics"][0]
     if for_code(result["error_code"]).__name__ != "UnknownTopicOrPartitionError":
         _check(name, result["error_code"], result["error_message"])
 

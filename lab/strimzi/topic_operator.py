@@ -60,20 +60,18 @@ class TopicOperator:
             self._finalizer(resource, wanted=self._settings.finalizers)
             found = topic_admin.find(self._admin, wanted.name)
             plan = topics.plan(wanted, found)
-            topic_admin.carry_out(self._admin, wanted, plan)
+            made = topic_admin.carry_out(self._admin, wanted, plan)
             self._held[name] = wanted.name
             if plan.refused:
                 raise plan.refused
-            found = found or topic_admin.find(self._admin, wanted.name)
         except RefusedError as error:
             self._kubernetes.set_status(resource, [not_ready(error.reason, str(error))])
             return self._settings.interval
         except AdminError as error:
             self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
             return _RETRY
-        self._kubernetes.set_status(resource, [ready()], topicName=wanted.name, topicId=found.id if found else None)
-        # A new topic is not known to every broker at once.
-        return self._settings.interval if found else _RETRY
+        self._kubernetes.set_status(resource, [ready()], topicName=wanted.name, topicId=found.id if found else made)
+        return self._settings.interval
 
     def _refuse_conflict(self, resource: Object, topic: str) -> None:
         others = self._kubernetes.find("KafkaTopic", self._settings.namespace, self._selector)
