@@ -1,4 +1,4 @@
-"""``python -m benchmarks.chain``: what it costs a reply that calls are logged to Kafka.
+"""``python -m benchmarks chain``: what it costs a reply that calls are logged to Kafka.
 
 Two chains customer -> preference -> recommendation stand side by side on loopback, one process each: one logs to a real
 broker, the other does not. Rounds of calls go to them in turn, so that whatever else the machine does hits both. The
@@ -155,7 +155,3 @@ def main() -> None:
                 print(with_logging.row(f"{who}, logging to Kafka"))
                 ratios = [a / b for a, b in zip(with_logging.percentiles(50), without.percentiles(50), strict=True)]
                 print(f"{f'{who}, p50 with logging':<44}{statistics.median(ratios) - 1:+8.1%}   at most {TARGET:+.0%}")
-
-
-if __name__ == "__main__":
-    main()
