@@ -1,0 +1,318 @@
+"""The consumer as a process on a real broker: killed at any moment it changes no line, and reports each group once."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer
+
+from lab.kafka.broker import Broker
+from tests.services.brute_force import BruteForce, Line, Place
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+TOPICS = ("calls-customer", "calls-preference", "calls-recommendation")
+PARTITIONS = 2
+START = 1_795_543_200_000
+SIZE, GRACE = 10_000, 2_000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Running:
+    """The consumer on topics of a test's own, its output in a file that outlives its kills."""
+
+    broker: Broker
+    folder: Path
+    name: str
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.topics = [f"{self.name}-{topic}" for topic in TOPICS]
+        self.aggregated = f"{self.name}-aggregated"
+        user = f"{self.name}-reader"
+        self.broker.set_password(user, "secret")
+        for topic in self.topics:
+            self.broker.create_topic(topic, PARTITIONS)
+            self.broker.add_acls(user, "topic", topic, ["Read", "Describe"])
+        self.broker.create_topic(self.aggregated, PARTITIONS)
+        # What model/access.py gives to a service that reads and writes.
+        self.broker.add_acls(user, "topic", self.aggregated, ["Write", "Describe"])
+        self.broker.add_acls(user, "group", f"{self.name}-group", ["Read", "Describe"])
+        self.broker.add_acls(user, "transactionalId", f"{self.name}-group", ["Write", "Describe"])
+        self.port = free_port()
+        self.environment = {
+            **os.environ,
+            "LISTEN_ADDRESS": "127.0.0.1",
+            "PORT": str(self.port),
+            "KAFKA_BOOTSTRAP_SERVER": self.broker.bootstrap,
+            "KAFKA_USER_NAME": user,
+            "KAFKA_PASSWORD": "secret",
+            "KAFKA_TOPICS": ",".join(self.topics),
+            "KAFKA_TOPIC": self.aggregated,
+            "KAFKA_GROUP_ID": f"{self.name}-group",
+            "WINDOW_SECONDS": str(SIZE // 1000),
+            "WINDOW_GRACE_SECONDS": str(GRACE / 1000),
+        } | self.settings
+        self.process: subprocess.Popen[bytes] | None = None
+        self.producer = Producer(self.broker.client())
+
+    @property
+    def places(self) -> list[Place]:
+        return [(topic, partition) for topic in self.topics for partition in range(PARTITIONS)]
+
+    def start(self, output: int | None = None) -> None:
+        with (self.folder / "report").open("ab") as report, (self.folder / "log").open("ab") as log:
+            command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "services", "consumer"]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=output or report, stderr=log
+            )
+
+    def end(self, number: int) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def send(self, place: Place, timestamp: int, value: bytes | None) -> None:
+        topic, partition = place
+        self.producer.produce(topic, value, (1).to_bytes(4, "big"), partition, timestamp=timestamp)
+        self.producer.poll(0)
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def lines(self) -> list[Line]:
+        found = []
+        for line in (self.folder / "report").read_text(encoding="utf-8").splitlines():
+            window, key, count = line.split(" ")
+            start, end = (datetime.fromisoformat(each).astimezone(UTC) for each in window.split("/"))
+            assert (end - start).total_seconds() * 1000 == SIZE
+            found.append((round(start.timestamp() * 1000), key, int(count)))
+        return found
+
+    def records(self) -> list[Line]:
+        consumer = Consumer(
+            self.broker.client()
+            | {
+                "group.id": "tests",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
+        consumer.subscribe([self.aggregated])
+        found, ended = [], set()
+        while len(ended) < PARTITIONS:
+            for message in consumer.consume(100, 1):
+                error = message.error()
+                if error is None:
+                    value = json.loads(message.value() or b"")
+                    key = (message.key() or b"").decode()
+                    assert key == value["key"]
+                    start = datetime.fromisoformat(value["windowStart"]).timestamp()
+                    found.append((round(start * 1000), key, value["count"]))
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF
+                    ended.add(message.partition())
+        consumer.close()
+        return found
+
+    def metric(self, name: str) -> float:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as reply:
+            lines = reply.read().decode().splitlines()
+        return float(next(line.split(" ")[1] for line in lines if line.startswith(f"{name} ")))
+
+    def wait_for(self, lines: set[Line], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while set(self.lines()) != lines and time.monotonic() < deadline:
+            assert self.process is not None and self.process.poll() is None, self.log()
+            time.sleep(0.1)
+        assert set(self.lines()) == lines
+
+
+@pytest.fixture
+def running(shared_broker: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    name = tmp_path.name.replace("_", "-")
+    found = Running(shared_broker, tmp_path, name, getattr(request, "param", {}))
+    yield found
+    if found.process is not None:
+        found.process.kill()
+        found.process.wait()
+
+
+def call(origin: str, destination: str | None) -> bytes:
+    return json.dumps({"origin": origin, "destination": destination, "originVersion": "v1", "comment": ""}).encode()
+
+
+CALLS = (call("CUSTOMER", "PREFERENCE"), call("PREFERENCE", "RECOMMENDATION"), call("RECOMMENDATION", None), b"junk")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_any_moment_it_changes_loses_and_repeats_nothing(running: Running, seed: int) -> None:
+    chance = random.Random(seed)
+    brute = BruteForce(running.places, SIZE, GRACE, 10**12)
+    sent: list[tuple[Place, int, bytes]] = []
+    for step in range(60):
+        # Time goes on by half a window, and calls are out of order by up to two.
+        for _ in range(40):
+            at = START + step * SIZE // 2 + chance.randint(-2 * SIZE, 0)
+            sent.append((chance.choice(running.places), at, chance.choice(CALLS)))
+    sent += [(place, START + 100 * SIZE, CALLS[0]) for place in running.places]
+    running.start()
+    kills = 0
+    for number, record in enumerate(sent):
+        running.send(*record)
+        brute.take(*record, now=0)
+        if number % 40 == 39:
+            running.producer.flush(30)
+            time.sleep(0.05)
+        if chance.random() < 1 / 150:
+            time.sleep(chance.uniform(0, 1.5))
+            running.end(signal.SIGKILL)
+            running.start()
+            kills += 1
+    running.producer.flush(30)
+    brute.look(0)
+    running.wait_for(brute.lines())
+    assert kills > 5
+    assert running.end(signal.SIGTERM) == 0
+    assert sorted(running.records()) == sorted(brute.lines())
+    repeated = Counter(running.lines())
+    assert max(repeated.values()) <= 1 + kills
+    assert '"error"' not in running.log()
+
+
+@pytest.mark.parametrize("running", [{"WINDOW_IDLE_SECONDS": "3", "WINDOW_GRACE_SECONDS": "0"}], indirect=True)
+def test_silence_closes_windows_and_what_comes_after_is_late(running: Running) -> None:
+    running.start()
+    first, second = running.places[:2]
+    for at in (0, 1, 2):
+        running.send(first, START + at, CALLS[0])
+    running.send(first, START, b"junk")
+    running.producer.flush(30)
+    line = (START, "CUSTOMER:v1:PREFERENCE", 3)
+    running.wait_for({line})
+    running.send(second, START, CALLS[0])
+    running.producer.flush(30)
+    deadline = time.monotonic() + 20
+    while running.metric("report_records_late_total") < 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert running.metric("report_records_late_total") == 1
+    assert running.metric("report_records_malformed_total") == 1
+    assert f'"topic":"{first[0]}","partition":{first[1]},"offset":3' in running.log()
+    assert running.records() == [line]
+    assert running.end(signal.SIGTERM) == 0
+    assert running.lines() == [line]
+
+
+@pytest.mark.parametrize("running", [{"WINDOW_IDLE_SECONDS": "2", "WINDOW_GRACE_SECONDS": "0"}], indirect=True)
+def test_killed_between_topic_and_line_it_writes_the_same_line_later(running: Running) -> None:
+    """Held there by a pipe that is full; what comes to the closed window meanwhile must not change its line."""
+    reading, writing = os.pipe()
+    os.write(writing, b"x" * fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ))
+    running.start(writing)
+    first, second, *_ = running.places
+    running.send(first, START, CALLS[0])
+    running.producer.flush(30)
+    line = (START, "CUSTOMER:v1:PREFERENCE", 1)
+    deadline = time.monotonic() + 30
+    while not running.records() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.end(signal.SIGKILL)
+    os.close(writing)
+    os.close(reading)
+    running.send(second, START, CALLS[0])
+    running.send(first, START, CALLS[0])
+    running.producer.flush(30)
+    running.start()
+    running.wait_for({line})
+    time.sleep(3)
+    assert running.end(signal.SIGTERM) == 0
+    assert running.lines() == [line]
+    assert running.records() == [line]
+
+
+def test_a_report_that_kafka_refuses_comes_once_it_does_not(running: Running) -> None:
+    running.aggregated = f"{running.name}-refused"
+    running.broker.create_topic(running.aggregated, PARTITIONS)
+    running.environment["KAFKA_TOPIC"] = running.aggregated
+    running.start()
+    for place in running.places:
+        running.send(place, START, CALLS[0])
+        running.send(place, START + 2 * SIZE, CALLS[0])
+    running.producer.flush(30)
+    deadline = time.monotonic() + 30
+    while "TOPIC_AUTHORIZATION_FAILED" not in running.log() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert running.lines() == []
+    running.broker.add_acls(f"{running.name}-reader", "topic", running.aggregated, ["Write", "Describe"])
+    line = (START, "CUSTOMER:v1:PREFERENCE", len(running.places))
+    running.wait_for({line})
+    assert running.end(signal.SIGTERM) == 0
+    assert running.lines() == [line]
+    assert running.records() == [line]
+
+
+def test_goes_on_after_kafka_was_away(broker: Broker, tmp_path: Path) -> None:
+    running = Running(broker, tmp_path, "away")
+    running.start()
+    try:
+        for place in running.places:
+            running.send(place, START, CALLS[0])
+        running.producer.flush(30)
+        deadline = time.monotonic() + 20
+        while "listening" not in running.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        while running.metric("report_records_total") < len(running.places) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        broker.kill()
+        time.sleep(3)
+        broker.start()
+        for place in running.places:
+            running.send(place, START + 2 * SIZE, CALLS[0])
+        running.producer.flush(30)
+        line = (START, "CUSTOMER:v1:PREFERENCE", len(running.places))
+        running.wait_for({line})
+        assert running.records() == [line]
+        assert running.end(signal.SIGTERM) == 0
+    finally:
+        running.end(signal.SIGKILL)
+
+
+def test_a_faulty_environment_is_told_in_one_line_a_fault() -> None:
+    settings = {"WINDOW_SECONDS": "0", "REPORT_FORMAT": "xml", "KAFKA_TOPICS": "a b", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "services", "consumer"]
+    found = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    told = {line.split(" ")[1] for line in found.stderr.splitlines()}
+    assert told == {
+        "KAFKA_TOPICS",
+        "KAFKA_BOOTSTRAP_SERVER",
+        "KAFKA_USER_NAME",
+        "KAFKA_PASSWORD",
+        "KAFKA_GROUP_ID",
+        "WINDOW_SECONDS",
+        "REPORT_FORMAT",
+    }
