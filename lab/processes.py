@@ -54,7 +54,8 @@ class Process:
         except (OSError, ValueError):
             return None
         # By its name alone, for the lab may have been started from an earlier build.
-        is_ours = self.name in {Path(word).name for word in words[:8]}
+        # For a moment while it starts, it has no words at all.
+        is_ours = words == [""] or self.name in {Path(word).name for word in words[:8]}
         return pid if here and is_ours and state != "Z" else None
 
     def start(self, binaries: Path, *, tethered: bool = False) -> None:

@@ -11,7 +11,7 @@ import click
 
 from lab.errors import LabError
 from lab.network import LABS, Network
-from lab.node import images, runtime
+from lab.node import images
 from lab.node.agent import Agent
 
 
@@ -23,7 +23,6 @@ from lab.node.agent import Agent
 @click.option("--network", required=True, type=click.IntRange(0, LABS - 1), help="Number of the lab's network.")
 def main(folder: Path, kubeconfig: Path, certificates: Path, binaries: Path, network: int) -> None:
     """Run the pods of the lab's node."""
-    runtime.enter()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
     for noisy in ("httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -250,9 +250,13 @@ class Agent:
             await asyncio.to_thread(networks.nft, text, namespace)
         except LabError as error:
             _log.warning("%s: %s", namespace or "node", error)
-            self._dirty.set()
+            self._later(self._again())
             return
         self._rules[owner] = text
+
+    async def _again(self) -> None:
+        await asyncio.sleep(1)
+        self._dirty.set()
 
     # The node itself.
 

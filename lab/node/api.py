@@ -13,7 +13,9 @@ from typing import Any, Final
 import httpx2
 from lightkube import ApiError, AsyncClient
 from lightkube.core.resource import NamespacedResource
+from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.authentication_v1 import BoundObjectReference, TokenRequestSpec
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import (
     ConfigMap,
@@ -21,7 +23,6 @@ from lightkube.resources.core_v1 import (
     Node,
     NodeStatus,
     Pod,
-    PodBinding,
     PodStatus,
     Secret,
     ServiceAccountToken,
@@ -31,6 +32,8 @@ from lightkube.types import PatchType
 from lab.node.manifest import Manifest
 
 COMPONENT: Final = "lab-node"
+# What answers it is a Status, which lightkube's own class for it does not take.
+_Binding: Any = create_namespaced_resource("", "v1", "Binding", "bindings")
 _RENEW: Final = 0.8
 """The part of a token's life after which a new one is asked for, as a kubelet does."""
 _NOT_FOUND: Final = 404
@@ -67,13 +70,14 @@ class Api:
         if known and time.time() < known[1]:
             return known[0]
         request: Any = ServiceAccountToken(
+            metadata=ObjectMeta(),
             spec=TokenRequestSpec(
                 audiences=[audience] if audience else [],
                 expirationSeconds=max(seconds, 600),
                 boundObjectRef=BoundObjectReference(
                     apiVersion="v1", kind="Pod", name=metadata["name"], uid=metadata["uid"]
                 ),
-            )
+            ),
         )
         made: Any = await self.client.create(request, account, namespace=metadata["namespace"])
         expires = made.status.expirationTimestamp.timestamp()
@@ -90,16 +94,14 @@ class Api:
     async def bind(self, pod: Manifest) -> None:
         """Give a pod to this node; one that is gone or bound meanwhile is left alone."""
         metadata = pod["metadata"]
-        binding = PodBinding.from_dict(
+        binding = _Binding.from_dict(
             {
-                "apiVersion": "v1",
-                "kind": "Binding",
                 "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": self.node},
             }
         )
         try:
-            await self.client.create(binding, metadata["name"], namespace=metadata["namespace"])
+            await self.client.create(binding)
         except ApiError as error:
             _log.info("pod %s/%s: not bound: %s", metadata["namespace"], metadata["name"], error)
 

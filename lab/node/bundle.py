@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,7 @@ def configuration(
     allowed = capabilities(container)
     # A user other than root has a capability only by a file that grants it, as in any container engine.
     effective = allowed if runs_as.user == 0 else []
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     pid: dict[str, str] = {"type": "pid"} | ({"path": str(processes)} if processes else {})
     return {
         "ociVersion": "1.0.2",
@@ -124,7 +126,7 @@ def configuration(
             "cwd": container.get("workingDir") or "/",
             "noNewPrivileges": context.get("allowPrivilegeEscalation") is False,
             "capabilities": {"bounding": allowed, "effective": effective, "permitted": effective},
-            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 65536, "hard": 65536}],
+            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": files, "hard": files}],
         },
         "root": {"path": str(root), "readonly": bool(context.get("readOnlyRootFilesystem"))},
         "hostname": host,
@@ -191,6 +193,8 @@ def system(root: Path) -> list[Mount]:
     (root / "var" / "run").symlink_to("../run")
     etc = root / "etc"
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n", encoding="ascii")
+    # Nobody is asked for names that are not in the hosts file; programs want to read where to ask all the same.
+    (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n", encoding="ascii")
     (etc / "hosts").symlink_to(f"{POD_FILES}/hosts")
     for name in ("ssl", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "ca-certificates"):
         path = Path("/etc") / name

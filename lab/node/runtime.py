@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,17 +27,16 @@ _SHIM: Final = (
 )
 """What the process does that waits for a container: its exit code is on the disk whoever has died meanwhile."""
 
+_NO_CGROUPS: Final = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
+"""crun refuses a machine with both versions of cgroups even when told to use none: it is shown one without."""
+
 KILLED: Final = 128 + signal.SIGKILL
 _START_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """crun with its state in a folder of the lab's own.
-
-    It must be used in a mount namespace where nothing is mounted on ``/sys/fs/cgroup`` but an empty file system (see
-    ``enter``): crun refuses a machine with both versions of cgroups, even when told to use none.
-    """
+    """crun with its state in a folder of the lab's own."""
 
     state: Path
 
@@ -47,7 +45,8 @@ class Runtime:
         if crun is None:
             message = "crun is not on PATH; `make environment` installs what the lab needs"
             raise LabError(message)
-        return [crun, "--root", str(self.state), "--cgroup-manager=disabled", *arguments]
+        enter = [str(shutil.which("unshare")), "--mount", "--propagation", "slave", "/bin/sh", "-c", _NO_CGROUPS, "sh"]
+        return [*enter, crun, "--root", str(self.state), "--cgroup-manager=disabled", *arguments]
 
     def start(self, identifier: str, folder: Path, configuration: dict[str, Any]) -> None:
         """Start a container whose attempt's folder is there, with its root folder; return at once."""
@@ -151,12 +150,3 @@ async def _ended(pid: int) -> None:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
-
-
-def enter() -> None:
-    """Run this program again in a mount namespace in which crun works, unless it is in one already."""
-    if os.environ.get("LAB_NODE_NAMESPACE") == str(os.getpid()):
-        return
-    script = 'mount -t tmpfs none /sys/fs/cgroup && export LAB_NODE_NAMESPACE=$$ && exec "$@"'
-    words = ["unshare", "--mount", "/bin/sh", "-c", script, "sh", sys.executable, *sys.orig_argv[1:]]
-    os.execvp(words[0], words)  # noqa: S606
