@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from lab.strimzi import names
 from lab.strimzi.admin import Admin, AdminError, identity
 from lab.strimzi.cluster import Cluster
@@ -10,17 +12,15 @@ from lab.strimzi.secrets import Certificates
 
 
 class ClusterAdmin:
-    """Connections to clusters, each opened when it is needed."""
-
-    def __init__(self) -> None:
-        self._admins: dict[tuple[str, str], tuple[Certificates, Admin]] = {}
+    """Asks clusters by the cluster operator's own certificate; a connection lasts no longer than its question."""
 
     def health(self, cluster: Cluster, certificates: Certificates) -> Health:
         """Return how a cluster is.
 
         :raises KafkaUnavailableError: if Kafka does not answer.
         """
-        return health(self._admin(cluster, certificates))
+        with closing(_admin(cluster, certificates)) as admin:
+            return health(admin)
 
     def finalize_metadata_version(self, cluster: Cluster, certificates: Certificates) -> None:
         """Let a cluster use all that its nodes' version can do, once all of them have it.
@@ -28,21 +28,20 @@ class ClusterAdmin:
         :raises KafkaUnavailableError: if Kafka does not answer.
         :raises AdminError: if it refuses.
         """
-        finalize_metadata_version(self._admin(cluster, certificates))
+        with closing(_admin(cluster, certificates)) as admin:
+            finalize_metadata_version(admin)
 
-    def _admin(self, cluster: Cluster, certificates: Certificates) -> Admin:
-        key = cluster.namespace, cluster.name
-        pair = certificates.operators["cluster-operator"]
-        if key in self._admins:
-            before, admin = self._admins[key]
-            if before.operators["cluster-operator"] == pair:
-                return admin
-            admin.close()
-        bootstrap = f"{names.bootstrap_service(cluster.name)}.{cluster.namespace}.svc:{names.REPLICATION_PORT}"
-        context = identity(certificates.cluster_authority.certificate, pair)
-        admin = Admin(lambda: {"bootstrap_servers": bootstrap, "security_protocol": "SSL", "ssl_context": context})
-        self._admins[key] = certificates, admin
-        return admin
+
+def _admin(cluster: Cluster, certificates: Certificates) -> Admin:
+    host = f"{names.bootstrap_service(cluster.name)}.{cluster.namespace}.svc"
+    context = identity(certificates.cluster_authority.certificate, certificates.operators["cluster-operator"])
+    return Admin(
+        lambda: {
+            "bootstrap_servers": f"{host}:{names.REPLICATION_PORT}",
+            "security_protocol": "SSL",
+            "ssl_context": context,
+        }
+    )
 
 
 def health(admin: Admin) -> Health:

@@ -143,6 +143,6 @@ class Kubernetes:
 
 
 def quiet() -> None:
-    """Keep the libraries' own remarks on every request out of the log."""
+    """Keep the libraries' own remarks out of the log: what failed is said once, by the operators."""
     for name in ("httpx", "httpx2", "httpcore", "httpcore2", "kafka", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -15,7 +15,7 @@ from lab.strimzi.kubernetes import Kubernetes, Object
 _LOG: Final = logging.getLogger(__name__)
 FINALIZER: Final = "strimzi.io/topic-operator"
 _MANAGED: Final = "strimzi.io/managed"
-_RETRY: Final = 3.0
+_RETRY: Final = 1.0
 """Seconds until Kafka is asked again that refused, or did not answer."""
 
 

@@ -14,7 +14,7 @@ from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
 
 _LOG: Final = logging.getLogger(__name__)
-_RETRY: Final = 3.0
+_RETRY: Final = 1.0
 """Seconds until Kafka is asked again that refused, or did not answer."""
 
 EVERY: Final = ""
