@@ -2,12 +2,13 @@ PYTHON ?= python3
 NAME ?= lab
 ENGINE ?= lab
 CONFIG ?=
+SERVICE ?= customer
 
 LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up preview refresh down status lint test bench
+.PHONY: help environment up call report logs rotate preview refresh down status image lint test bench
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,6 +19,18 @@ environment: ## Install what this machine lacks, and make the Python environment
 up: environment ## Start the lab, and make in it what the program declares (CONFIG="key=value ...", NAME=, ENGINE=pulumi)
 	@$(LAB) up $(WHICH) $(SETTINGS)
 
+call: ## Call the application once more (NAME=)
+	@$(LAB) call $(WHICH)
+
+report: ## Show what the consumer has counted (NAME=, FOLLOW=1)
+	@$(LAB) report $(WHICH) $(if $(FOLLOW),--follow)
+
+logs: ## Show what a service says (SERVICE=customer, NAME=, FOLLOW=1)
+	@$(LAB) logs $(SERVICE) $(WHICH) $(if $(FOLLOW),--follow)
+
+rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
+	@$(LAB) rotate $(USER) $(WHICH)
+
 preview: environment ## Show what up would change (CONFIG=, NAME=, ENGINE=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)
 
@@ -27,16 +40,19 @@ refresh: environment ## Make the stack's state say what is in the cluster (NAME=
 down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=, ENGINE=)
 	@$(LAB) down $(WHICH)
 
-status: environment ## Show what runs (NAME=)
+status: ## Show what runs, what is ready, and where (NAME=)
 	@$(LAB) status $(WHICH)
+
+image: environment ## Build the image of the services with docker or podman
+	@.venv/bin/python -m services.image
 
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model
+	.venv/bin/mypy lab components model services
 	.venv/bin/lint-imports
 
-bench: environment ## Measure the engine
+bench: environment ## Measure the engine, the report and the chain of services
 	.venv/bin/python -m benchmarks
 
 test: lint ## Run all tests

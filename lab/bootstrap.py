@@ -23,7 +23,14 @@ GIBIBYTE = 1 << 30
 SPACE = 2 * GIBIBYTE
 """Bytes that the environment takes, rounded up."""
 
-COMMANDS: Mapping[str, str] = {"git": "git", "mvn": "maven", "setpriv": "util-linux"}
+COMMANDS: Mapping[str, str] = {
+    "crun": "crun",
+    "git": "git",
+    "ip": "iproute2",
+    "mvn": "maven",
+    "nft": "nftables",
+    "setpriv": "util-linux",
+}
 """The commands that the lab calls, and the Debian packages that have them."""
 
 

@@ -22,7 +22,6 @@ from lab.lab import ENGINES, ROOT, Lab
 from lab.network import LABS
 
 _FAILURE = 1
-RIGHTS = ROOT / "lab" / "node" / "rights.yaml"
 
 
 def _command(work: Callable[..., int | None]) -> Callable[..., None]:
@@ -90,18 +89,8 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     binaries = build(click.echo)
     assemble(ROOT / ".lab" / "charts", click.echo)
     distribution(say=click.echo)
-    network = lab.network()
-    lab.claim(network)
-    network.up()
-    plane = lab.control_plane()
-    click.echo("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
-    plane.start(binaries)
-    click.echo(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
-    cluster = Cluster(plane.kubeconfig)
-    cluster.apply(RIGHTS)
-    for process in lab.node(binaries):
-        process.start(binaries)
-    code = lab.run("up", "--yes", "--skip-preview", config=config)
+    lab.start(binaries, click.echo)
+    code = lab.run("up", "--yes", "--skip-preview", "--suppress-outputs", config=config)
     if code:
         return code
     click.echo()
@@ -210,7 +199,7 @@ def rotate(lab: Lab, user: str) -> int:
             message = f"user {user}: there is none; there are {', '.join(users)}"
             raise LabError(message)
         lab.rotate(user)
-        return lab.run("up", "--yes", "--skip-preview")
+        return lab.run("up", "--yes", "--skip-preview", "--suppress-outputs")
 
 
 @main.command()
@@ -247,11 +236,7 @@ def down(lab: Lab, *, force: bool) -> int:
             click.echo(f"lab {lab.name}: there is none")
             return 0
         if lab.resources() and not force:
-            binaries = build(click.echo)
-            lab.network().up()
-            lab.control_plane().start(binaries)
-            for process in lab.node(binaries):
-                process.start(binaries)
+            lab.start(build(click.echo), click.echo)
             code = lab.run("destroy", "--yes", "--skip-preview")
             if code:
                 click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
 from lab.engine import files
 from lab.engine.backend import state_path
@@ -30,6 +31,7 @@ ROOT: Final = Path(__file__).parent.parent
 PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
 ENGINES: Final = ("lab", "pulumi")
+_RIGHTS: Final = ROOT / "lab" / "node" / "rights.yaml"
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
 
 
@@ -80,10 +82,25 @@ class Lab:
             Network(first),
         )
 
-    def claim(self, network: Network) -> None:
-        """Record the lab's network, so that it is found again and removed with the lab."""
+    def start(self, binaries: Path, say: Callable[[str], None]) -> None:
+        """Start what does not run: the network, the control plane, the node, and what is outside.
+
+        :param binaries: the folder with the built commands.
+        :param say: is told what goes on.
+        :raises LabError: if a part cannot be started.
+        """
+        network = self.network()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # First, so that whatever a kill leaves behind is found again.
         files.replace(self.folder / "network", str(network.index).encode())
+        network.up()
+        plane = self.control_plane()
+        say("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
+        plane.start(binaries)
+        say(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
+        Cluster(plane.kubeconfig).apply(_RIGHTS)
+        for process in self.node(binaries):
+            process.start(binaries)
 
     def control_plane(self) -> ControlPlane:
         """Return the lab's control plane."""

@@ -157,6 +157,7 @@ KafkaVersion = Annotated[str, _matching(r"[0-9]+\.[0-9]+\.[0-9]+", 20, "a versio
 Port = Annotated[int, _within(1, 65535)]
 Percentage = Annotated[int, _within(0, 100)]
 Count = Annotated[int, _within(1, 100_000)]
+Seconds = Annotated[int, _within(1, 86_400)]
 Factor = Annotated[int, _within(0, 32_767)]
 Positive = Annotated[int, _within(1, 2**62)]
 
@@ -230,6 +231,14 @@ class NodePool(_Model):
     replicas: Annotated[int, _within(1, 1000)]
     storage: Storage
     resources: Resources | None = None
+
+
+class ReportWindow(_Model):
+    """The windows of the report that a service makes of the topics that it reads; all in seconds."""
+
+    seconds: Seconds
+    grace_seconds: Annotated[int, _within(0, 86_400)]
+    idle_seconds: Seconds
 
 
 class Route(_Model):
@@ -328,6 +337,7 @@ class Settings(_Model):
     topic_partitions: Count
     topic_retention_ms: Positive
     topic_segment_bytes: Positive
+    report_window: ReportWindow
     password_rotation: Positive
     user_password_rotation: dict[str, Positive]
     image: Image

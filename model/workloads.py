@@ -33,6 +33,10 @@ def environment(settings: Settings, service: Service, version: Version) -> dict[
     if service.reads:
         env["KAFKA_TOPICS"] = ",".join(service.reads)
         env["KAFKA_GROUP_ID"] = str(service.group)
+        window = settings.report_window
+        env["WINDOW_SECONDS"] = str(window.seconds)
+        env["WINDOW_GRACE_SECONDS"] = str(window.grace_seconds)
+        env["WINDOW_IDLE_SECONDS"] = str(window.idle_seconds)
     if service.reads and service.writes:
         env["KAFKA_TRANSACTIONAL_ID"] = transactional_id(service)
     return env | service.env

@@ -43,6 +43,7 @@ class Options:
     json: bool = False
     yes: bool = False
     expect_no_changes: bool = False
+    suppress_outputs: bool = False
     interactive: bool = False
 
 
@@ -84,6 +85,7 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--diff", is_flag=True, help="Show what changes in each resource."),
         click.option("--json", "-j", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--suppress-outputs", is_flag=True, help="Do not print the stack's outputs."),
         click.option("--expect-no-changes", is_flag=True, help="Fail if anything changes."),
         click.option("--non-interactive", is_flag=True, help="Never ask. Without --yes a change is refused."),
     )
@@ -342,7 +344,7 @@ def _show(
         console.message("error", message)
     if options.json and (last or outcome.failed):
         click.echo(json.dumps(to_json(outcome, console.diagnostics), indent=2))
-    if not outcome.failed:
+    if not outcome.failed and not options.suppress_outputs:
         console.print("", *outputs(outcome, preview=preview))
     console.print("", *summary(outcome.changes, preview=preview), "", f"Duration: {outcome.seconds:.0f}s")
     if outcome.failed:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import pty
 import ssl
-from collections.abc import AsyncIterator, Callable
+import termios
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +22,14 @@ from lab.node.status import Record, Terminated
 PORT: Final = 10250
 _CHUNK: Final = 1 << 16
 _PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = 0, 1, 2, 3, 255
+_STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 """Channels of Kubernetes' remote command protocol (k8s.io/apimachinery, util/remotecommand)."""
 
 Find = Callable[[str, str], PodWorker | None]
 """Returns the pod of a namespace and a name, if it is here."""
+
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+"""Starts a command with the streams that ``asyncio.create_subprocess_exec`` takes."""
 
 
 def application(find: Find) -> web.Application:
@@ -73,8 +78,8 @@ def application(find: Find) -> web.Application:
         if not socket.can_prepare(request):
             raise web.HTTPBadRequest(text="exec is by WebSocket here (v4 or v5.channel.k8s.io), not by SPDY\n")
         await socket.prepare(request)
-        command = pod.exec_command(record, words, terminal=terminal)
-        await _run(socket, command, terminal=terminal, reads=request.query.get("input") in ("1", "true"))
+        start = functools.partial(pod.run, record, words, terminal=terminal)
+        await _run(socket, start, terminal=terminal, reads=request.query.get("input") in ("1", "true"))
         return socket
 
     app = web.Application()
@@ -116,30 +121,27 @@ def _start_of_last(content: bytes, lines: int) -> int:
     return position + 1
 
 
-async def _run(socket: web.WebSocketResponse, command: list[str], *, terminal: bool, reads: bool) -> None:
+async def _run(socket: web.WebSocketResponse, start: Start, *, terminal: bool, reads: bool) -> None:
     """Run a command and carry its streams over the channels of a WebSocket."""
     if terminal:
         leader, follower = pty.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=follower, stdout=follower, stderr=follower, start_new_session=True
-        )
+        process = await start(stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
         os.close(follower)
-        write = _writer(leader)
+        write, resize = _writer(leader), functools.partial(_resize, leader)
         outputs = [asyncio.create_task(_from_terminal(socket, leader))]
     else:
-        process = await asyncio.create_subprocess_exec(
-            *command,
+        process = await start(
             stdin=asyncio.subprocess.PIPE if reads else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        write = _stdin(process)
+        write, resize = _stdin(process), _ignore
         outputs = [
             asyncio.create_task(_from_pipe(socket, stream, channel))
             for channel, stream in ((_STDOUT, process.stdout), (_STDERR, process.stderr))
             if stream is not None
         ]
-    inputs = asyncio.create_task(_inputs(socket, write))
+    inputs = asyncio.create_task(_inputs(socket, write, resize))
     try:
         code = await process.wait()
         await asyncio.gather(*outputs)
@@ -186,13 +188,26 @@ def _writer(descriptor: int) -> Callable[[bytes], None]:
     return write
 
 
-async def _inputs(socket: web.WebSocketResponse, write: Callable[[bytes], None]) -> None:
+def _resize(descriptor: int, size: bytes) -> None:
+    wanted = orjson.loads(size)
+    termios.tcsetwinsize(descriptor, (wanted["Height"], wanted["Width"]))
+
+
+def _ignore(_: bytes) -> None:
+    """Take the size of a terminal that is not there."""
+
+
+async def _inputs(
+    socket: web.WebSocketResponse, write: Callable[[bytes], None], resize: Callable[[bytes], None]
+) -> None:
     async for message in socket:
         if message.type is not WSMsgType.BINARY or not message.data:
             continue
         channel, data = message.data[0], message.data[1:]
         if channel == _STDIN and data:
             write(data)
+        elif channel == _RESIZE:
+            resize(data)
         elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
             write(b"")
     write(b"")

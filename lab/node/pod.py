@@ -490,14 +490,21 @@ class PodWorker:
             grace = self.pod["spec"].get("terminationGracePeriodSeconds", 30)
             asyncio.get_running_loop().create_task(self._stop(record, grace))
 
-    def exec_command(self, record: Record, words: list[str], *, terminal: bool = False) -> list[str]:
-        """Return the command of this machine that runs another one in a container."""
-        return self._node.runtime.exec_command(self.identifier(record), words, terminal=terminal)
+    async def run(
+        self, record: Record, words: list[str], *, terminal: bool = False, **streams: Any
+    ) -> asyncio.subprocess.Process:
+        """Start a command in a container.
+
+        :param streams: as ``asyncio.create_subprocess_exec`` takes them.
+        """
+        identifier, folder = self.identifier(record), self.attempt_folder(record)
+        return await self._node.runtime.execute(identifier, folder, words, terminal=terminal, **streams)
 
     async def execute(self, record: Record, words: list[str]) -> tuple[int, str]:
         """Run a command in a container, and return its exit code and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            *self.exec_command(record, words),
+        process = await self.run(
+            record,
+            words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

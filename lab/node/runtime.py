@@ -107,9 +107,22 @@ class Runtime:
         )
         await process.wait()
 
-    def exec_command(self, identifier: str, words: Sequence[str], *, terminal: bool = False) -> list[str]:
-        """Return the command that runs another one in a container."""
-        return self._crun("exec", *(["--tty"] if terminal else []), identifier, *words)
+    async def execute(
+        self, identifier: str, folder: Path, words: Sequence[str], *, terminal: bool = False, **streams: Any
+    ) -> asyncio.subprocess.Process:
+        """Run another command in a container, as the container's own user and with its environment.
+
+        :param streams: as ``asyncio.create_subprocess_exec`` takes them.
+        """
+        process = orjson.loads((folder / "config.json").read_bytes())["process"]
+        # In memory: it holds the environment, which is nobody's business on a disk or in an argument.
+        descriptor = os.memfd_create("process", 0)
+        try:
+            os.write(descriptor, orjson.dumps({**process, "args": list(words), "terminal": terminal}))
+            command = self._crun("exec", "--process", f"/proc/self/fd/{descriptor}", identifier)
+            return await asyncio.create_subprocess_exec(*command, pass_fds=(descriptor,), **streams)
+        finally:
+            os.close(descriptor)
 
     def sweep(self) -> None:
         """End all containers by force, and whoever waits for them."""
