@@ -48,10 +48,15 @@ class Kubernetes:
         self._client: Client | None = None
         self._until = 0.0
 
+    def close(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     def _connected(self) -> Client:
         if self._client is None or time.monotonic() > self._until:
-            if self._client is not None:
-                self._client.close()
+            self.close()
             self._client = Client(KubeConfig.from_env(), field_manager=self._manager)
             self._until = time.monotonic() + _TOKEN_SECONDS
         return self._client

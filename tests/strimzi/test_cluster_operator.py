@@ -1,0 +1,304 @@
+"""The cluster operator on a real API server, with the rights of its chart; the test plays the Pods and Kafka."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import helm_python
+import pytest
+import yaml
+
+from lab.binaries.build import build
+from lab.charts.assemble import assemble
+from lab.control_plane import ControlPlane, free_ports
+from lab.errors import LabError
+from lab.strimzi.admin import KafkaUnavailableError
+from lab.strimzi.cluster_admin import ClusterAdmin
+from lab.strimzi.cluster_operator import ClusterOperator
+from lab.strimzi.environment import ClusterOperatorSettings
+from lab.strimzi.kubernetes import Kubernetes
+from lab.strimzi.rolling import Health
+from tests.strimzi import resources
+
+pytestmark = pytest.mark.lab
+
+NAMESPACE = resources.NAMESPACE
+SETTINGS = ClusterOperatorSettings((NAMESPACE,), 120.0, "cluster.local", network_policies=True)
+HEALTHY = Health(under_replicated=frozenset(), lagging=frozenset(), leader=0, hosted={})
+
+
+@dataclass
+class Kafka:
+    """What the operator hears when it asks Kafka."""
+
+    health_: Health = HEALTHY
+    away: bool = False
+
+    def health(self, *_: object) -> Health:
+        self.finalize_metadata_version()
+        return self.health_
+
+    def finalize_metadata_version(self, *_: object) -> None:
+        if self.away:
+            raise KafkaUnavailableError("Kafka does not answer")
+
+
+@dataclass
+class Stage:
+    """A namespace with the operator's chart in it; ``kubectl`` is the administrator's."""
+
+    kubeconfig: Path
+    new_operator: Callable[[], ClusterOperator]
+    kafka: Kafka = field(default_factory=Kafka)
+
+    @cached_property
+    def operator(self) -> ClusterOperator:
+        return self.new_operator()
+
+    def kubectl(self, *arguments: str, given: object = None) -> str:
+        kubectl = Path(sys.executable).parent / "kubectl"
+        command = [str(kubectl), "--kubeconfig", str(self.kubeconfig), "--namespace", NAMESPACE, *arguments]
+        document = None if given is None else yaml.safe_dump(given)
+        return subprocess.run(command, check=True, capture_output=True, text=True, input=document).stdout
+
+    def make(self, *manifests: dict[str, Any]) -> None:
+        """Apply what a user would, without the metadata that the server gives."""
+        for manifest in manifests:
+            metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels")}
+            self.kubectl("apply", "--filename", "-", given={**manifest, "metadata": metadata})
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        return dict(json.loads(self.kubectl("get", kind, name, "--output", "json")))
+
+    def names(self, kind: str, cluster: str) -> list[str]:
+        found = self.kubectl("get", kind, "--selector", f"strimzi.io/cluster={cluster}", "--output", "name")
+        return sorted(line.partition("/")[2] for line in found.splitlines())
+
+    def condition(self, cluster: str) -> dict[str, Any]:
+        status = self.get("kafka", cluster)["status"]
+        assert len(status["conditions"]) == 1
+        return dict(status["conditions"][0])
+
+    def play_ready(self, pod: str) -> None:
+        ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+        self.kubectl("patch", "pod", pod, "--subresource", "status", "--patch", json.dumps(ready))
+
+    def look(self, cluster: str) -> float | None:
+        return self.operator.look((NAMESPACE, cluster))
+
+
+def manifests(cluster: str, replicas: int = 1, **part: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    pool, kafka = resources.pool(f"{cluster}-pool", replicas), resources.kafka(**part)
+    pool["metadata"]["labels"] = {"strimzi.io/cluster": cluster}
+    kafka["metadata"]["name"] = cluster
+    del kafka["spec"]["entityOperator"]
+    return pool, kafka
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _is_served(admin: Stage, kinds: str) -> bool:
+    try:
+        admin.kubectl("get", kinds)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, Path]]:
+    folder = tmp_path_factory.mktemp("cluster")
+    try:
+        charts = assemble(folder / "charts")
+        plane = ControlPlane(folder / "control-plane", free_ports(), tethered=True)
+        plane.start(build())
+    except LabError as error:
+        pytest.fail(str(error))
+    try:
+        yield plane, charts / "strimzi-kafka-operator"
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="module")
+def operator_kubeconfig(plane: tuple[ControlPlane, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the chart, and return what lets in as its service account."""
+    control_plane, chart = plane
+    admin = Stage(control_plane.kubeconfig, lambda: pytest.fail("the administrator runs no operator"))
+    admin.kubectl("create", "namespace", NAMESPACE)
+    admin.kubectl("apply", "--server-side", "--filename", str(chart / "crds"))
+    eventually(lambda: _is_served(admin, "kafkas,kafkanodepools"))
+    with helm_python.Chart.load(chart) as loaded:
+        rendered = loaded.render({"labels": {"sidecar.istio.io/inject": "false"}}, name="strimzi", namespace=NAMESPACE)
+    for text in rendered.values():
+        for document in filter(None, yaml.safe_load_all(text)):
+            admin.kubectl("apply", "--filename", "-", given=document)
+    document = yaml.safe_load(control_plane.kubeconfig.read_text())
+    token = admin.kubectl("create", "token", "strimzi-cluster-operator").strip()
+    document["users"][0]["user"] = {"token": token}
+    path = tmp_path_factory.mktemp("operator") / "kubeconfig"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.fixture
+def stage(
+    plane: tuple[ControlPlane, Path], operator_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    monkeypatch.setenv("KUBECONFIG", str(operator_kubeconfig))
+    kubernetes, kafka = Kubernetes("strimzi-cluster-operator"), Kafka()
+    yield Stage(plane[0].kubeconfig, lambda: ClusterOperator(kubernetes, cast("ClusterAdmin", kafka), SETTINGS), kafka)
+    kubernetes.close()
+
+
+def started(stage: Stage, cluster: str, replicas: int = 1, **part: Any) -> list[str]:
+    """Bring a cluster up to Ready, and return its Pods."""
+    stage.make(*manifests(cluster, replicas, **part))
+    stage.look(cluster)
+    pods = stage.names("pod", cluster)
+    for pod in pods:
+        stage.play_ready(pod)
+    stage.look(cluster)
+    assert stage.condition(cluster)["type"] == "Ready"
+    return pods
+
+
+def test_a_cluster_comes_up_with_strimzis_objects_and_says_when_it_is_ready(stage: Stage) -> None:
+    stage.make(*manifests("new"))
+    again = stage.look("new")
+    assert again is not None
+    assert again <= 5
+    assert stage.names("pod", "new") == ["new-new-pool-0"]
+    assert stage.names("service", "new") == ["new-kafka-bootstrap", "new-kafka-brokers"]
+    assert stage.names("networkpolicy", "new") == ["new-network-policy-kafka"]
+    assert stage.names("serviceaccount", "new") == ["new-kafka"]
+    assert stage.names("secret", "new") == [
+        "new-clients-ca",
+        "new-clients-ca-cert",
+        "new-cluster-ca",
+        "new-cluster-ca-cert",
+        "new-cluster-operator-certs",
+        "new-entity-topic-operator-certs",
+        "new-entity-user-operator-certs",
+        "new-new-pool-0",
+    ]
+    condition = stage.condition("new")
+    assert (condition["type"], condition["status"], condition["reason"]) == ("NotReady", "True", "Creating")
+    assert "new-new-pool-0 to be ready" in condition["message"]
+    assert stage.get("kafkanodepool", "new-pool")["status"]["nodeIds"] == [0]
+
+    stage.play_ready("new-new-pool-0")
+    stage.kafka.away = True
+    stage.look("new")
+    assert "Kafka does not answer" in stage.condition("new")["message"]
+    stage.kafka.away = False
+    assert stage.look("new") == 120.0
+    status = stage.get("kafka", "new")["status"]
+    assert stage.condition("new")["type"] == "Ready"
+    assert status["observedGeneration"] == 1
+    assert status["listeners"] == [
+        {
+            "name": "plain",
+            "addresses": [{"host": "new-kafka-bootstrap.kafka.svc", "port": 9092}],
+            "bootstrapServers": "new-kafka-bootstrap.kafka.svc:9092",
+        }
+    ]
+    assert (status["kafkaVersion"], len(status["clusterId"])) == ("4.3.1", 22)
+
+
+def test_a_pass_over_a_ready_cluster_changes_nothing(stage: Stage) -> None:
+    started(stage, "still")
+
+    def versions() -> list[str]:
+        kinds = "kafka,kafkanodepool,pod,service,secret,configmap,networkpolicy,serviceaccount"
+        found = json.loads(stage.kubectl("get", kinds, "--output", "json"))["items"]
+        return sorted(it["metadata"]["resourceVersion"] for it in found)
+
+    before = versions()
+    # One that was started anew has no memory of what it applied.
+    stage.operator = stage.new_operator()
+    stage.look("still")
+    assert versions() == before
+
+
+def test_a_field_that_the_lab_does_not_honour_is_named_and_the_pods_are_left_alone(stage: Stage) -> None:
+    (pod,) = started(stage, "odd")
+    before = stage.get("pod", pod)["metadata"]["uid"]
+    changed = manifests("odd", config={"num.io.threads": 2})
+    changed[1]["spec"]["kafka"]["rack"] = {"topologyKey": "zone"}
+    stage.make(*changed)
+    stage.look("odd")
+    condition = stage.condition("odd")
+    assert (condition["type"], condition["reason"]) == ("NotReady", "InvalidResourceException")
+    assert "spec.kafka.rack is not supported" in condition["message"]
+    assert stage.get("kafka", "odd")["status"]["observedGeneration"] == 2
+    assert stage.get("pod", pod)["metadata"]["uid"] == before
+
+
+def test_a_change_rolls_when_kafka_can_do_without_a_node_and_not_before(stage: Stage) -> None:
+    pods = started(stage, "roll", 3)
+    revision = "strimzi.io/revision"
+    before = {pod: stage.get("pod", pod)["metadata"]["annotations"][revision] for pod in pods}
+    stage.make(*manifests("roll", 3, version="4.3.0"))
+    stage.kafka.health_ = replace(HEALTHY, under_replicated={"topic-0"})
+    stage.look("roll")
+    assert {pod: stage.get("pod", pod)["metadata"]["annotations"][revision] for pod in pods} == before
+    stage.kafka.health_ = HEALTHY
+    for _ in pods:
+        stage.look("roll")
+        assert len(stage.names("pod", "roll")) == 2
+        stage.look("roll")
+        (fresh,) = [pod for pod in pods if not stage.get("pod", pod).get("status", {}).get("conditions")]
+        stage.look("roll")
+        assert len(stage.names("pod", "roll")) == 3
+        stage.play_ready(fresh)
+    stage.look("roll")
+    status = stage.get("kafka", "roll")["status"]
+    assert (status["observedGeneration"], status["kafkaVersion"]) == (2, "4.3.0")
+    assert all(stage.get("pod", pod)["metadata"]["annotations"][revision] != before[pod] for pod in pods)
+
+
+def test_a_pod_that_is_gone_is_made_again(stage: Stage) -> None:
+    (pod,) = started(stage, "lost")
+    stage.kubectl("delete", "pod", pod, "--force")
+    stage.look("lost")
+    assert stage.names("pod", "lost") == [pod]
+
+
+def test_the_entity_operator_must_be_there_before_the_cluster_is_ready_and_goes_when_it_is_not_asked_for(
+    stage: Stage,
+) -> None:
+    pool, kafka = manifests("with")
+    kafka["spec"]["entityOperator"] = {"topicOperator": {}, "userOperator": {}}
+    stage.make(pool, kafka)
+    stage.look("with")
+    stage.play_ready("with-with-pool-0")
+    stage.look("with")
+    assert "with-entity-operator to be available" in stage.condition("with")["message"]
+    for kind in ("deployment", "serviceaccount", "role", "rolebinding"):
+        assert "with-entity-operator" in stage.names(kind, "with")
+    stage.kubectl("patch", "kafka", "with", "--type=merge", "--patch", '{"spec": {"entityOperator": null}}')
+    stage.look("with")
+    assert "with-entity-operator" not in stage.names("deployment", "with")
+    assert stage.condition("with")["type"] == "Ready"
+
+
+def test_all_goes_with_the_kafka(stage: Stage) -> None:
+    started(stage, "gone")
+    stage.kubectl("delete", "kafka", "gone")
+    assert stage.look("gone") is None
+    kinds = "pod,service,secret,configmap,networkpolicy,serviceaccount"
+    eventually(lambda: not stage.names(kinds, "gone"))
