@@ -104,8 +104,7 @@ class Service:
             if reply.status is not HTTPStatus.OK:
                 span.set_status(StatusCode.ERROR)
             if reply.comment is not None and self._calls is not None:
-                # Once the reply is written, for it does not wait for its record. The span goes along.
-                asyncio.get_running_loop().call_soon(self._send, self._calls, reply.comment)
+                self._send(self._calls, reply.comment)
             seconds = time.perf_counter() - started
             self._seconds.labels(status).observe(seconds)
             fields = {"status": status, "reply": reply.text.rstrip(), "milliseconds": round(seconds * 1000, 3)}
@@ -120,7 +119,7 @@ class Service:
             origin_version=self._me.version,
             comment=comment,
         )
-        calls.send(KEY, value(call), tracing.kafka_headers())
+        calls.send(KEY, value(call))
 
 
 def run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:

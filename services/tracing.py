@@ -40,10 +40,10 @@ def http_headers(incoming: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def kafka_headers() -> list[tuple[str, bytes]]:
-    """Return the headers of a record that is made in the current span: ``traceparent`` and ``b3``."""
+def kafka_headers(context: Context) -> list[tuple[str, bytes]]:
+    """Return the headers of a record that was made in a context's span: ``traceparent`` and ``b3``."""
     headers: dict[str, str] = {}
-    _KAFKA.inject(headers)
+    _KAFKA.inject(headers, context)
     return [(name, value.encode()) for name, value in headers.items()]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -55,7 +56,7 @@ def test_a_call_goes_on_in_the_trace_of_the_one_before(traces: Tracing, headers:
     with traces.tracer.start_as_current_span("call", tracing.extract(headers)) as span:
         ours = trace.format_span_id(span.get_span_context().span_id)
         passed_on = tracing.http_headers({"x-request-id": "envoy's", "cookie": "nobody else's"})
-        logged = dict(tracing.kafka_headers())
+        logged = dict(tracing.kafka_headers(get_current()))
     assert passed_on.pop("traceparent")[:53] == f"00-{TRACE}-{ours}-"[:53]
     assert passed_on == {
         "x-b3-traceid": TRACE,
