@@ -68,21 +68,24 @@ class Server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def server(health: Health, probes: int, agent: int, certificate: Path, key: Path, authority: Path) -> Server:
+def server(
+    health: Health, probes: int, agent: int, certificate: Path, key: Path, authority: Path, host: str = ""
+) -> Server:
     """Return a server that listens.
 
     :param probes: port for plain HTTP.
     :param agent: port for HTTPS; clients need a certificate by the same authority.
+    :param host: the address to listen on, by default every one.
     :raises OSError: if a port is taken or a file cannot be read.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(certificate, key)
     handler = _handler(health)
-    secured = ThreadingHTTPServer(("", agent), handler)
+    secured = ThreadingHTTPServer((host, agent), handler)
     # The handshake is done by the thread of its connection, so that a client that is slow at it holds nobody up.
     secured.socket = context.wrap_socket(secured.socket, server_side=True, do_handshake_on_connect=False)
-    return Server(health, ThreadingHTTPServer(("", probes), handler), secured)
+    return Server(health, ThreadingHTTPServer((host, probes), handler), secured)
 
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:

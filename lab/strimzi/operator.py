@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import kopf
+from lightkube import ConfigError, KubeConfig
 
+from lab.errors import LabError
 from lab.strimzi.kubernetes import quiet
 from lab.strimzi.queue import Queue
 
@@ -44,7 +46,13 @@ def run(
     :param look: one pass for one key, as Queue calls it.
     :param port: where probes find out that it runs, ``/healthz``.
     :param always: keys to look at from the start.
+    :raises LabError: if nothing says how the API server is reached.
     """
+    try:
+        KubeConfig.from_env()
+    except ConfigError as error:
+        message = f"no service account and no kubeconfig: {error}; run it in a Pod, or set KUBECONFIG"
+        raise LabError(message) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     quiet()
