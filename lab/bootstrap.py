@@ -17,7 +17,13 @@ from pathlib import Path
 from lab import cache
 
 ROOT = Path(__file__).parent.parent
-REQUIREMENTS = ("requirements.txt", "requirements-lab.txt", "requirements-dev.txt", "constraints.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-lab.txt",
+    "requirements-services.txt",
+    "requirements-dev.txt",
+    "constraints.txt",
+)
 PYTHON = (3, 11)
 GIBIBYTE = 1 << 30
 SPACE = 2 * GIBIBYTE
