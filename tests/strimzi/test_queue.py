@@ -94,6 +94,17 @@ def test_a_key_is_seen_again_after_the_time_that_it_asked_for_or_at_once_when_ca
     assert times[3] - times[2] < 0.15
 
 
+def test_to_ask_for_a_later_look_puts_none_off() -> None:
+    seen: list[str] = []
+
+    async def play(queue: Queue[str]) -> None:
+        queue.wake("a")
+        queue.wake("a", after=60)
+        await until(lambda: bool(seen))
+
+    played(seen.append, play)
+
+
 def test_trouble_with_one_key_is_said_in_a_line_tried_again_and_none_of_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
