@@ -7,6 +7,7 @@ import importlib
 
 SECTIONS = {
     "engine": "how long the engine takes, and how much memory",
+    "report": "how fast the report is, against Kafka Streams",
     "chain": "what it costs a reply that calls are logged to Kafka",
 }
 """The modules here that measure, and what each does."""

@@ -13,10 +13,9 @@ closed but whose lines may not be out are counted again from the very same recor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from operator import methodcaller
 from typing import Final, Protocol
 
 import msgspec
@@ -69,11 +68,10 @@ class _Call(msgspec.Struct, rename="camel", gc=False):
 
 
 _CALL: Final = msgspec.json.Decoder(_Call)
-_TOPIC: Final = methodcaller("topic")
-_NUMBER: Final = methodcaller("partition")
 
 
-class _Count(msgspec.Struct):
+@dataclass(slots=True)
+class _Count:
     """How many calls have a key, and the first of them in time."""
 
     count: int
@@ -81,7 +79,8 @@ class _Count(msgspec.Struct):
     first: _Call
 
 
-class _Tally(msgspec.Struct):
+@dataclass(slots=True)
+class _Tally:
     """What a partition adds to a window: the offset of its first call, and the counts by key."""
 
     offset: int
@@ -160,31 +159,29 @@ class Report:
     def take(self, records: Iterable[Record], now: float) -> Taken:
         """Count records; those of a partition come in the order of their offsets."""
         taken = Taken()
-        for topic, of_topic in groupby(records, _TOPIC):
-            for number, of_partition in groupby(of_topic, _NUMBER):
-                place = (topic, number)
-                if (partition := self._partitions.get(place)) is not None:
-                    partition.since = now
-                    self._count(place, partition, of_partition, taken)
+        for place, of_place in groupby(records, lambda record: (record.topic(), record.partition())):
+            if (partition := self._partitions.get(place)) is not None:
+                partition.since = now
+                self._count(place, partition, list(of_place), taken)
         return taken
 
-    def _count(self, place: Place, partition: _Partition, records: Iterator[Record], taken: Taken) -> None:
-        # This runs for each of millions of records: names are local, and what is rare comes last.
+    def _count(self, place: Place, partition: _Partition, records: Sequence[Record], taken: Taken) -> None:
+        # This runs for each of millions of records: names are local, calls are few, and what is rare comes last.
         decode, size, tallies = _CALL.decode, self._windows.size, partition.tallies
         high = partition.high
         late, turn = self._bounds(high)
-        start = end = offset = -1
+        start = end = -1
         counts: dict[str, _Count] = {}
         for record in records:
-            offset = record.offset()
             try:
                 call = decode(record.value())  # type: ignore[arg-type]  # for None it raises, too
             except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
-                taken.malformed.append((place, offset))
+                taken.malformed.append((place, record.offset()))
                 continue
             key = f"{call.origin}:{call.origin_version}:{call.destination or ''}"
             time = record.timestamp()[1]
             if not start <= time < end or key not in counts:
+                offset = record.offset()
                 if time < 0 or not key.isprintable() or " " in key:
                     taken.malformed.append((place, offset))
                     continue
@@ -207,7 +204,7 @@ class Report:
                 if high >= turn:
                     late, turn = self._bounds(high)
         partition.high = high
-        partition.next = offset + 1
+        partition.next = records[-1].offset() + 1
 
     def _bounds(self, high: int) -> tuple[int, int]:
         """Return the time before which calls are late after a timestamp, and the timestamp that raises it."""

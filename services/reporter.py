@@ -125,6 +125,7 @@ class Reporter:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "queued.max.messages.kbytes": 16_384,
+                "fetch.queue.backoff.ms": 20,
                 # Calls in a partition that is new must be seen before their windows close.
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "log_level": 0,

@@ -131,6 +131,13 @@ class Broker:
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         _wait(self.admin.create_topics([topic]))
 
+    def delete_topics(self, *names: str) -> None:
+        """Delete topics.
+
+        :raises KafkaException: if the broker refuses.
+        """
+        _wait(self.admin.delete_topics(list(names)))
+
     def set_password(self, user: str, password: str) -> None:
         """Make a SCRAM-SHA-512 user, or give it another password.
 
