@@ -48,6 +48,10 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def _attempts(pod: Path) -> list[Path]:
+    return sorted(pod.glob("containers/*/*"))
+
+
 class Agent:
     """Runs the pods of the node."""
 
@@ -196,7 +200,7 @@ class Agent:
             self._pod_changed(name, pod)
 
     async def _remove(self, folder: Path) -> None:
-        for attempt in await asyncio.to_thread(list, folder.glob("containers/*/*")):
+        for attempt in await asyncio.to_thread(_attempts, folder):
             await self.runtime.remove(f"{folder.name}-{attempt.parent.name}-{attempt.name}")
         if folder.name in self._numbers:
             await asyncio.to_thread(self.network.detach, self._numbers[folder.name])

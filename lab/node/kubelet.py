@@ -123,6 +123,8 @@ def _start_of_last(content: bytes, lines: int) -> int:
 
 async def _run(socket: web.WebSocketResponse, start: Start, *, terminal: bool, reads: bool) -> None:
     """Run a command and carry its streams over the channels of a WebSocket."""
+    write: Callable[[bytes], None]
+    resize: Callable[[bytes], None]
     if terminal:
         leader, follower = pty.openpty()
         process = await start(stdin=follower, stdout=follower, stderr=follower, start_new_session=True)

@@ -82,6 +82,7 @@ class PodWorker:
         self.folder: Path = node.folder / "pods" / self.uid
         self.connected = False
         self.ended = asyncio.Event()
+        self._over = False
         self._node = node
         self._records = [*self._recorded(pod)]
         self._changed = asyncio.Event()
@@ -191,6 +192,7 @@ class PodWorker:
             for record in later:
                 group.create_task(self._supervise(record))
         # All have ended and none is to be started again: sidecars end with them.
+        self._over = True
         for record in reversed(self._records):
             if record.sidecar:
                 await self._stop(record, 10)
@@ -293,7 +295,7 @@ class PodWorker:
             return False
         policy = self.pod["spec"].get("restartPolicy", "Always")
         if record.sidecar:
-            return True
+            return not self._over
         if record.kind is Kind.INIT:
             return code != 0 and policy != "Never"
         return policy == "Always" or (policy == "OnFailure" and code != 0)

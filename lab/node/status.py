@@ -119,17 +119,17 @@ def phase(pod: Manifest, records: Iterable[Record]) -> str:
     """Return the pod's phase."""
     records = list(records)
     policy = pod["spec"].get("restartPolicy", "Always")
-    failed = [r for r in records if r.kind is Kind.INIT and isinstance(r.state, Terminated) and r.state.code]
-    if any(not r.done for r in records if r.kind is Kind.INIT):
-        return "Failed" if policy == "Never" and any(not r.sidecar for r in failed) else "Pending"
     main = [r for r in records if r.kind is Kind.MAIN]
+    begun = any(r.attempt >= 0 for r in main)
+    if not begun and any(not r.done for r in records if r.kind is Kind.INIT):
+        failed = [r for r in records if r.kind is Kind.INIT and isinstance(r.state, Terminated) and r.state.code]
+        return "Failed" if policy == "Never" and any(not r.sidecar for r in failed) else "Pending"
     if all(isinstance(r.state, Terminated) for r in main) and policy != "Always":
         codes = [r.state.code for r in main if isinstance(r.state, Terminated)]
         if not any(codes):
             return "Succeeded"
         if policy == "Never":
             return "Failed"
-    begun = any(r.attempt >= 0 for r in main)
     return "Running" if begun else "Pending"
 
 

@@ -1,13 +1,17 @@
-"""The cluster that the tests of this folder share, and the program on it."""
+"""What the tests of this folder share: a control plane without a node, a lab with one, and the program on it."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,39 +19,40 @@ from lab.binaries.build import build
 from lab.charts.assemble import assemble
 from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
-from lab.lab import ROOT
+from lab.lab import ROOT, Lab
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running control plane, and a folder for stacks' states."""
+    """A running control plane, and the environment in which the engine finds it and its stacks' states."""
 
     plane: ControlPlane
     states: Path
+    environment: dict[str, str]
 
     @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.plane.kubeconfig
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment in which the engine finds cluster and states."""
-        return {
-            **os.environ,
-            "KUBECONFIG": str(self.kubeconfig),
-            "PULUMI_BACKEND_URL": f"file://{self.states}",
-            "PULUMI_CONFIG_PASSPHRASE": "only for tests",
-        }
-
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl as administrator and return what it printed.
 
         :raises subprocess.CalledProcessError: if it failed.
         """
+        result = self.try_kubectl(*arguments, text=text)
+        assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stderr}"
+        return result.stdout
+
+    def try_kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as administrator."""
         kubectl = Path(sys.executable).parent / "kubectl"
         command = [str(kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=False, capture_output=True, text=True, input=text, timeout=120)
+
+    def get(self, *arguments: str) -> Any:
+        """Return what ``kubectl get`` finds, as JSON."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def engine(self, *arguments: str, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
         """Run the engine's command line in a project's folder."""
@@ -57,17 +62,142 @@ class Cluster:
         )
 
 
+@dataclass(frozen=True)
+class System(Cluster):
+    """A lab with the program's stack on it."""
+
+    lab: Lab
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m lab`` on it."""
+        return run_lab(self.lab.name, *arguments)
+
+    def script(self, pod: str, source: str, container: str | None = None) -> str:
+        """Run a Python program in a pod of the application, and return what it printed."""
+        where = ["-c", container] if container else []
+        python = str(ROOT / ".venv" / "bin" / "python")
+        return self.kubectl("-n", "demo-app", "exec", "-i", pod, *where, "--", python, "-", text=source)
+
+
+def run_lab(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m lab`` under a name."""
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments, "--name", name],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=290,
+    )
+
+
+def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what a check finds as soon as that is true; fail with what it found last when it never is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found: Any = None
+        try:
+            found = check()
+        except AssertionError as error:
+            found = error
+        if found and not isinstance(found, AssertionError):
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {found}"
+        time.sleep(0.1)
+
+
+def remove(lab: Lab) -> None:
+    """Remove a lab and all that belongs to it."""
+    if lab.folder.exists():
+        lab.remove()
+    (ROOT / ".lab" / f"{lab.name}.lock").unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove what the labs of test runs that were killed have left behind."""
+    for folder in (ROOT / ".lab").glob("test-*-*"):
+        pid = folder.name.rpartition("-")[2]
+        if folder.is_dir() and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            with contextlib.suppress(LabError):
+                remove(Lab(folder.name))
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A control plane of the test run's own, on free ports; it ends with the run, however that ends."""
-    folder = tmp_path_factory.mktemp("cluster")
+def binaries() -> Path:
+    """The built commands; charts are put together too."""
     try:
         assemble(ROOT / ".lab" / "charts")
-        plane = ControlPlane(folder / "control-plane", free_ports(), tethered=True)
-        plane.start(build())
+        return build()
     except LabError as error:
         pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, binaries: Path) -> Iterator[Cluster]:
+    """A control plane of the test run's own, on free ports; it ends with the run, however that ends."""
+    folder = tmp_path_factory.mktemp("cluster")
+    plane = ControlPlane(folder / "control-plane", free_ports(), tethered=True)
     try:
-        yield Cluster(plane, folder / "states")
+        plane.start(binaries)
+    except LabError as error:
+        pytest.fail(str(error))
+    states = folder / "states"
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(plane.kubeconfig),
+        "PULUMI_BACKEND_URL": f"file://{states}",
+        "PULUMI_CONFIG_PASSPHRASE": "only for tests",
+    }
+    try:
+        yield Cluster(plane, states, environment)
     finally:
         plane.stop()
+
+
+@pytest.fixture(scope="session")
+def node(binaries: Path) -> Iterator[System]:
+    """A lab of the test run's own, with a node and nothing on it."""
+    sweep()
+    lab = Lab(f"test-node-{os.getpid()}")
+    try:
+        lab.start(binaries, lambda _: None)
+        system = System(lab.control_plane(), lab.folder, lab.environment(), lab)
+        eventually(lambda: "lab" in system.kubectl("get", "nodes", "-o", "name"))
+        yield system
+    except LabError as error:
+        pytest.fail(str(error))
+    finally:
+        remove(lab)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What there was before the program."""
+
+    names: frozenset[str]
+
+
+def everything(cluster: Cluster) -> frozenset[str]:
+    """Name the namespaces, CRDs, cluster roles and webhooks that there are."""
+    kinds = "crd,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations"
+    # What another test has just left may still be on its way out.
+    active = ("namespaces", "--field-selector", "status.phase=Active")
+    return frozenset(
+        name for what in ((kinds,), active) for name in cluster.kubectl("get", *what, "-o", "name").split()
+    )
+
+
+@pytest.fixture(scope="session")
+def before(node: System) -> Before:
+    """What there was before the program."""
+    return Before(everything(node))
+
+
+@pytest.fixture(scope="session")
+def system(node: System, before: Before) -> System:
+    """The lab with the program's stack up, as `make up` makes it."""
+    result = node.command("up")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "customer => preference => recommendation" in result.stdout
+    return node
