@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import helm_python
 import pytest
 import yaml
 
@@ -27,6 +23,7 @@ from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.rolling import Health
 from tests.strimzi import resources
+from tests.strimzi.installed import Kubectl, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -55,7 +52,7 @@ class Kafka:
 class Stage:
     """A namespace with the operator's chart in it; ``kubectl`` is the administrator's."""
 
-    kubeconfig: Path
+    kubectl: Kubectl
     new_operator: Callable[[], ClusterOperator]
     kafka: Kafka = field(default_factory=Kafka)
 
@@ -63,24 +60,14 @@ class Stage:
     def operator(self) -> ClusterOperator:
         return self.new_operator()
 
-    def kubectl(self, *arguments: str, given: object = None) -> str:
-        kubectl = Path(sys.executable).parent / "kubectl"
-        command = [str(kubectl), "--kubeconfig", str(self.kubeconfig), "--namespace", NAMESPACE, *arguments]
-        document = None if given is None else yaml.safe_dump(given)
-        return subprocess.run(command, check=True, capture_output=True, text=True, input=document).stdout
-
     def make(self, *manifests: dict[str, Any]) -> None:
-        """Apply what a user would, without the metadata that the server gives."""
-        for manifest in manifests:
-            metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels")}
-            self.kubectl("apply", "--filename", "-", given={**manifest, "metadata": metadata})
+        self.kubectl.make(*manifests)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        return dict(json.loads(self.kubectl("get", kind, name, "--output", "json")))
+        return self.kubectl.get(kind, name)
 
     def names(self, kind: str, cluster: str) -> list[str]:
-        found = self.kubectl("get", kind, "--selector", f"strimzi.io/cluster={cluster}", "--output", "name")
-        return sorted(line.partition("/")[2] for line in found.splitlines())
+        return self.kubectl.names(kind, cluster)
 
     def condition(self, cluster: str) -> dict[str, Any]:
         status = self.get("kafka", cluster)["status"]
@@ -103,21 +90,6 @@ def manifests(cluster: str, replicas: int = 1, **part: Any) -> tuple[dict[str, A
     return pool, kafka
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def _is_served(admin: Stage, kinds: str) -> bool:
-    try:
-        admin.kubectl("get", kinds)
-    except subprocess.CalledProcessError:
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, Path]]:
     folder = tmp_path_factory.mktemp("cluster")
@@ -137,17 +109,10 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPla
 def operator_kubeconfig(plane: tuple[ControlPlane, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the chart, and return what lets in as its service account."""
     control_plane, chart = plane
-    admin = Stage(control_plane.kubeconfig, lambda: pytest.fail("the administrator runs no operator"))
-    admin.kubectl("create", "namespace", NAMESPACE)
-    admin.kubectl("apply", "--server-side", "--filename", str(chart / "crds"))
-    eventually(lambda: _is_served(admin, "kafkas,kafkanodepools"))
-    with helm_python.Chart.load(chart) as loaded:
-        rendered = loaded.render({"labels": {"sidecar.istio.io/inject": "false"}}, name="strimzi", namespace=NAMESPACE)
-    for text in rendered.values():
-        for document in filter(None, yaml.safe_load_all(text)):
-            admin.kubectl("apply", "--filename", "-", given=document)
+    admin = Kubectl(control_plane.kubeconfig)
+    admin.install(chart)
     document = yaml.safe_load(control_plane.kubeconfig.read_text())
-    token = admin.kubectl("create", "token", "strimzi-cluster-operator").strip()
+    token = admin("create", "token", "strimzi-cluster-operator").strip()
     document["users"][0]["user"] = {"token": token}
     path = tmp_path_factory.mktemp("operator") / "kubeconfig"
     path.write_text(yaml.safe_dump(document))
@@ -160,7 +125,9 @@ def stage(
 ) -> Iterator[Stage]:
     monkeypatch.setenv("KUBECONFIG", str(operator_kubeconfig))
     kubernetes, kafka = Kubernetes("strimzi-cluster-operator"), Kafka()
-    yield Stage(plane[0].kubeconfig, lambda: ClusterOperator(kubernetes, cast("ClusterAdmin", kafka), SETTINGS), kafka)
+    yield Stage(
+        Kubectl(plane[0].kubeconfig), lambda: ClusterOperator(kubernetes, cast("ClusterAdmin", kafka), SETTINGS), kafka
+    )
     kubernetes.close()
 
 
