@@ -85,7 +85,7 @@ def up(lab: Lab, config: tuple[str, ...]) -> int:
 
 
 def _up(lab: Lab, config: tuple[str, ...]) -> int:
-    _refuse_unprivileged()
+    refuse_unprivileged()
     binaries = build(click.echo)
     assemble(ROOT / ".lab" / "charts", click.echo)
     distribution(say=click.echo)
@@ -109,7 +109,11 @@ what to try:
   make down                          remove all of it"""
 
 
-def _refuse_unprivileged() -> None:
+def refuse_unprivileged() -> None:
+    """Refuse to start pods as anyone but root.
+
+    :raises LabError: for any other user.
+    """
     if os.geteuid() != 0:
         message = f"user id {os.geteuid()}: pods have networks of their own, which only root can make; run it as root"
         raise LabError(message)

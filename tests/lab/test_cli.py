@@ -1,8 +1,10 @@
-"""The lab's command line, from start to end, under a name and ports of the test's own."""
+"""The lab's command line, from start to end, under a name of the test's own."""
 
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,79 +12,123 @@ from pathlib import Path
 
 import pytest
 
-from lab.control_plane import free_ports
-from lab.lab import ROOT
+from lab.lab import ROOT, Lab
+from tests.lab.conftest import eventually, remove, run_lab
 
 pytestmark = pytest.mark.lab
 
-NAME = f"test-{os.getpid()}"
+NAME = f"test-cli-{os.getpid()}"
+FOLDER = ROOT / ".lab" / NAME
 
 
-def lab(*arguments: str, port: int, **environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(autouse=True, scope="module")
+def clean() -> Iterator[None]:
+    """Whatever a test leaves under the name is removed at the end."""
+    yield
+    remove(Lab(NAME))
+
+
+def lab(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m lab``."""
-    return subprocess.run(
-        [sys.executable, "-m", "lab", *arguments, "--name", NAME, "--port", str(port)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    return run_lab(NAME, *arguments, **environment)
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """A free port; whatever a test leaves under the name is removed at the end."""
-    found = free_ports()
-    yield found
-    lab("down", "--force", port=found)
-    (ROOT / ".lab" / f"{NAME}.lock").unlink(missing_ok=True)
-
-
-def pids() -> list[int]:
+def pids() -> set[int]:
     """Return the lab's processes as recorded."""
-    return [int(path.read_text()) for path in (ROOT / ".lab" / NAME / "control-plane").glob("*.pid")]
+    return {int(path.read_text()) for path in FOLDER.glob("*/*.pid")}
 
 
-def test_up_status_preview_and_down(port: int) -> None:
-    first = lab("up", port=port)
+def containers() -> set[int]:
+    """Return the first processes of the lab's containers."""
+    return {int(path.read_text()) for path in FOLDER.glob("node/pods/*/containers/*/*/pid")}
+
+
+def test_up_again_status_preview_call_report_and_down() -> None:
+    first = lab("up")
     assert first.returncode == 0, first.stdout + first.stderr
-    running = pids()
-    assert len(running) == 3
+    reply = re.search(
+        r"^customer => preference => recommendation v[123] (\S+ )?from '\S+': 1$", first.stdout, re.MULTILINE
+    )
+    assert reply, first.stdout
+    assert "make report" in first.stdout
+    running, inside = pids(), containers()
+    assert len(running) == 5
 
-    status = lab("status", port=port)
-    assert status.returncode == 0
-    assert f"https://127.0.0.1:{port}" in status.stdout
-    assert "stack: 1" in status.stdout
-
-    again = lab("up", port=port)
+    again = lab("up")
     assert again.returncode == 0
     assert "created" not in again.stdout
     assert pids() == running
+    assert containers() == inside
 
-    preview = lab("preview", "--config", "tracingSampling=50", port=port)
+    status = lab("status")
+    assert status.returncode == 0, status.stdout
+    assert re.search(r"^kafka/demo-app-log-cluster-combined-0 +yes +10\.", status.stdout, re.MULTILINE)
+
+    preview = lab("preview", "--config", "tracingSampling=50")
     assert preview.returncode == 0
     assert "observability-telemetry update" in preview.stdout
 
-    down = lab("down", port=port)
-    assert down.returncode == 0, down.stdout + down.stderr
-    assert not (ROOT / ".lab" / NAME).exists()
-    assert not any(Path(f"/proc/{pid}/cwd").exists() for pid in running)
+    call = lab("call")
+    assert call.returncode == 0
+    assert "customer => preference => recommendation" in call.stdout
 
-    twice = lab("down", port=port)
+    # Windows are of ten seconds in the lab's stack: a report is there within a minute of the first call.
+    report = eventually(lambda: lab("report").stdout, 60).splitlines()
+    assert all(re.fullmatch(r"\S+Z/\S+Z [A-Z]+:v\d:[A-Z]* \d+", line) for line in report)
+    assert any(" CUSTOMER:v1:PREFERENCE " in line for line in report)
+
+    logs = lab("logs", "customer", "--tail", "5")
+    assert logs.returncode == 0
+    assert "traceId" in logs.stdout
+
+    down = lab("down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert not FOLDER.exists()
+    assert not any(Path(f"/proc/{pid}/cwd").exists() for pid in running | inside)
+
+    twice = lab("down")
     assert twice.returncode == 0
     assert twice.stdout == f"lab {NAME}: there is none\n"
 
 
-def test_what_needs_a_running_lab_says_so(port: int) -> None:
-    result = lab("refresh", port=port)
+def test_nothing_of_a_lab_that_was_killed_stays_after_down(binaries: Path) -> None:
+    killed = Lab(NAME)
+    killed.start(binaries, lambda _: None)
+    for pid in pids():
+        os.kill(pid, signal.SIGKILL)
+    network = killed.network()
+    down = lab("down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert not FOLDER.exists()
+    assert not network.exists()
+    assert network.attachments() == []
+
+
+@pytest.mark.parametrize("command", [("refresh",), ("call",), ("report",), ("logs", "customer"), ("rotate", "x")])
+def test_what_needs_a_running_lab_says_so(command: tuple[str, ...]) -> None:
+    result = lab(*command)
     assert result.returncode == 1
     assert result.stderr == f"error: lab {NAME} is not running; start it with: make up\n"
 
 
-def test_the_real_pulumi_is_asked_for_where_it_is_missing(port: int) -> None:
-    result = lab("up", "--engine", "pulumi", port=port, PATH="/nonexistent:/usr/bin:/bin")
+def test_who_is_not_root_is_told_before_anything_starts() -> None:
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", NOT_ROOT]
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert result.stdout == "user id 65534: pods have networks of their own, which only root can make; run it as root\n"
+
+
+NOT_ROOT = """
+from lab.cli import refuse_unprivileged
+from lab.errors import LabError
+try:
+    refuse_unprivileged()
+except LabError as error:
+    print(error)
+"""
+
+
+def test_the_real_pulumi_is_asked_for_where_it_is_missing() -> None:
+    result = lab("up", "--engine", "pulumi", PATH="/nonexistent:/usr/bin:/bin")
     assert result.returncode == 1
     assert "--engine pulumi: pulumi is not on PATH" in result.stderr
     assert "Traceback" not in result.stderr
@@ -92,4 +138,7 @@ def test_help_names_every_command() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "lab", "--help"], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert all(word in result.stdout for word in ("up", "preview", "refresh", "status", "down"))
+    assert all(
+        word in result.stdout
+        for word in ("up", "preview", "call", "report", "logs", "rotate", "refresh", "status", "down")
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 
 from lab.engine.urn import name_of
 from lab.lab import ROOT
+from tests.lab.conftest import System
 
 pytestmark = pytest.mark.lab
 
@@ -22,32 +22,16 @@ SERVICES = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["service
 AUDIT = {
     "name": "audit",
     "versions": [{"name": "v1"}],
+    "program": "customer",
     "calls": [{"service": "customer", "method": "GET", "path": "/"}],
     "writes": "demo-application-log-audit",
 }
 
 
-def everything(cluster: Any) -> set[str]:
-    """Name the namespaces, CRDs, cluster roles and webhooks that there are."""
-    kinds = "crd,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations"
-    # What another test has just left may still be on its way out.
-    active = ("namespaces", "--field-selector", "status.phase=Active")
-    return {name for what in ((kinds,), active) for name in cluster.kubectl("get", *what, "-o", "name").split()}
-
-
 @pytest.fixture(scope="module")
-def before(cluster: Any) -> set[str]:
-    """What there was before the program."""
-    return everything(cluster)
-
-
-@pytest.fixture(scope="module")
-def stack(cluster: Any, before: set[str]) -> Iterator[Any]:
-    """The cluster with the program's stack up; destroyed at the end if no test did so."""
-    result = cluster.engine("up", "--stack", "lab", "--yes", "--skip-preview")
-    assert result.returncode == 0, result.stdout + result.stderr
-    yield cluster
-    cluster.engine("destroy", "--stack", "lab", "--yes", "--skip-preview")
+def stack(system: System) -> System:
+    """The lab with the program's stack up."""
+    return system
 
 
 def changes(cluster: Any, command: str, *arguments: str) -> dict[str, str]:
@@ -204,9 +188,3 @@ def test_bad_settings_are_named_and_nothing_is_touched(stack: Any, setting: str,
     assert complaint in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert (stack.states / ".pulumi" / "stacks" / "kafka-on-istio" / "lab.json").read_bytes() == state
-
-
-def test_destroy_leaves_what_was_there_before(stack: Any, before: set[str]) -> None:
-    result = stack.engine("destroy", "--stack", "lab", "--yes", "--skip-preview")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert everything(stack) == before

@@ -18,7 +18,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        with pytest.raises(LabError, match=f"port {port} on 127.0.0.1 is in use .* --port"):
+        with pytest.raises(LabError, match=f"port {port} on 127.0.0.1 is in use .* --network"):
             ControlPlane(tmp_path / "lab", port).start(tmp_path)
     assert not (tmp_path / "lab").exists()
 

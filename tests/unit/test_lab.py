@@ -13,4 +13,4 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize("name", ["Lab", "charts", "a/b", "", "x" * 40])
 def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(LabError, match="must be lower-case letters"):
-        Lab(name, 16443)
+        Lab(name)
