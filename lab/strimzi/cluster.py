@@ -119,7 +119,7 @@ def cluster(kafka: Resource, pools: Sequence[Resource], domain: str) -> Cluster:
         specification=specification,
         pools=tuple(Pool(key, value, ids[key]) for key, value in specifications.items()),
     )
-    _check_voters(result, before)
+    _check_voters(result, kafka, found)
     return result
 
 
@@ -196,16 +196,23 @@ def _check_pools(pools: Mapping[str, PoolSpecification], name: str) -> None:
             raise _refuse(f"{where}.volumes: at most one may have kraftMetadata")
 
 
-def _check_voters(cluster: Cluster, before: Mapping[str, Sequence[int]]) -> None:
-    """Refuse another set of controllers: it is fixed when their storage is formatted.
+def _check_voters(cluster: Cluster, kafka: Resource, pools: Sequence[Resource]) -> None:
+    """Refuse another set of controllers once there is a cluster: it is fixed when their storage is formatted.
 
-    A node of a pool that is not there any more is not known of here; its Pod goes, and others keep their quorum.
+    Of a pool that is not there any more nothing is known here.
     """
-    for pool in cluster.pools:
-        known = before.get(pool.name)
-        if "controller" in pool.specification.roles and known and set(known) != set(pool.node_ids):
-            message = (
-                f"KafkaNodePool {pool.name}: spec.replicas: {len(pool.node_ids)} instead of {len(known)}: the lab"
-                " does not change the number of controllers; set it back"
-            )
-            raise _refuse(message)
+    if not (kafka.get("status") or {}).get("clusterId"):
+        return
+    statuses = [pool.get("status") or {} for pool in pools]
+    before = {node for it in statuses if "controller" in (it.get("roles") or []) for node in it.get("nodeIds") or []}
+    voters = {node.id for node in cluster.nodes if node.is_controller}
+    if before and before != voters:
+        message = (
+            f"Kafka {cluster.name}: nodes {_listed(voters)} would be controllers instead of {_listed(before)},"
+            " which the lab does not support; set roles and replicas of its KafkaNodePools back"
+        )
+        raise _refuse(message)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))

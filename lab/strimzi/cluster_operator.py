@@ -27,7 +27,7 @@ _LOG: Final = logging.getLogger(__name__)
 _POLL: Final = 1.0
 """Seconds until what does not come as an event, such as replicas that are in sync again, is looked for again."""
 _PATIENCE: Final = 60.0
-"""Seconds after which a cluster that was ready and is not as specified is said to be not ready."""
+"""Seconds of waiting for one and the same thing after which a cluster that was ready is said to be not ready."""
 _PORT: Final = 8080
 
 
@@ -39,7 +39,7 @@ class ClusterOperator:
         self._kafka = kafka
         self._settings = settings
         self._applied: dict[tuple[str, ...], tuple[str, float]] = {}
-        self._waiting: dict[Key, float] = {}
+        self._waiting: dict[Key, tuple[str, float]] = {}
 
     def look(self, key: Key) -> float | None:
         """Take the next step for a cluster; return the seconds until the next, None if the cluster is gone.
@@ -144,11 +144,13 @@ class ClusterOperator:
         return f"{name} to be available"
 
     def _wait(self, key: Key, kafka: Object, why: str) -> None:
-        """Say what is waited for: at once for a new cluster, of one that was ready after a while."""
-        since = self._waiting.setdefault(key, time.monotonic())
+        """Say what is waited for: at once for a new cluster, of one that was ready when it takes long."""
+        before, since = self._waiting.get(key, ("", 0.0))
+        if why != before:
+            since = time.monotonic()
+            self._waiting[key] = why, since
         conditions = (kafka.get("status") or {}).get("conditions") or []
-        was_ready = any(it["type"] == "Ready" for it in conditions)
-        if not was_ready:
+        if all(it.get("reason") == "Creating" for it in conditions):
             self._kubernetes.set_status(kafka, [not_ready("Creating", f"waiting for {why}")])
         elif time.monotonic() > since + _PATIENCE:
             message = f"waiting for {why} since {_PATIENCE:.0f} s"

@@ -66,13 +66,32 @@ def test_what_the_lab_does_not_honour_is_refused_by_name(path: str, value: objec
             [put(resources.pool(), "template.kafkaContainer", {})],
             "KafkaNodePool combined: spec.template.kafkaContainer",
         ),
-        ([{**resources.pool(replicas=3), "status": {"nodeIds": [0]}}], "does not change the number of controllers"),
     ],
 )
 def test_pools_that_make_no_cluster_are_refused(pools: list[dict[str, Any]], named: str) -> None:
     with pytest.raises(RefusedError) as refused:
         made(None, *pools)
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("pools", "instead"),
+    [
+        ([resources.pool("a", 3), resources.pool("b", 1, ("broker",))], "nodes 0, 2, 3 would be"),
+        ([resources.pool("a", 1), resources.pool("b", 1)], "nodes 0, 1 would be"),
+        ([resources.pool("a", 1, ("broker",)), resources.pool("b", 1)], "nodes 1 would be"),
+    ],
+)
+def test_the_controllers_of_a_cluster_that_is_there_stay(pools: list[dict[str, Any]], instead: str) -> None:
+    made(None, *pools)
+    there = [
+        {**pools[0], "status": {"nodeIds": [0], "roles": ["controller", "broker"]}},
+        {**pools[1], "status": {"nodeIds": [1], "roles": ["broker"]}},
+    ]
+    kafka = resources.kafka() | {"status": {"clusterId": "AAAAAAAAAAAAAAAAAAAAAA"}}
+    with pytest.raises(RefusedError) as refused:
+        made(kafka, *there)
+    assert f"{instead} controllers instead of 0" in str(refused.value)
 
 
 def test_a_cluster_without_pools_is_refused() -> None:

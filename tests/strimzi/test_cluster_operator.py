@@ -16,6 +16,7 @@ from lab.binaries.build import build
 from lab.charts.assemble import assemble
 from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
+from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
 from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.cluster_operator import ClusterOperator
@@ -243,6 +244,24 @@ def test_a_pod_that_is_gone_is_made_again(stage: Stage) -> None:
     stage.kubectl("delete", "pod", pod, "--force")
     stage.look("lost")
     assert stage.names("pod", "lost") == [pod]
+
+
+def test_a_cluster_that_was_ready_stays_so_for_a_while_and_then_says_what_it_waits_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pod,) = started(stage, "stuck")
+    stage.kubectl("delete", "pod", pod, "--force")
+    stage.look("stuck")
+    stage.look("stuck")
+    assert stage.condition("stuck")["type"] == "Ready"
+    monkeypatch.setattr(cluster_operator, "_PATIENCE", 0.0)
+    stage.look("stuck")
+    condition = stage.condition("stuck")
+    assert (condition["type"], condition["reason"]) == ("NotReady", "TimeoutException")
+    assert f"{pod} to be ready" in condition["message"]
+    stage.play_ready(pod)
+    stage.look("stuck")
+    assert stage.condition("stuck")["type"] == "Ready"
 
 
 def test_the_entity_operator_must_be_there_before_the_cluster_is_ready_and_goes_when_it_is_not_asked_for(
