@@ -76,7 +76,8 @@ class Network:
             raise LabError(message)
         batch(
             [
-                f"link add {self.bridge} type bridge",
+                # Of its own, or it would change with the interfaces that come and go, and pods would have to ask for it.
+                f"link add {self.bridge} address 02:00:00:00:00:{self.index:02x} type bridge",
                 f"address add {self.node}/{self.pods.prefixlen} dev {self.bridge}",
                 f"link set {self.bridge} up",
                 # Otherwise a Service's address would be asked for from another interface's address.
