@@ -42,6 +42,11 @@ class FakeClient:
             event()
         return len(events)
 
+    def flush(self, timeout: float) -> int:
+        if timeout:
+            self.deliver()
+        return len(self)
+
     def deliver(self) -> None:
         self.waiting.clear()
 
@@ -188,3 +193,20 @@ def test_a_client_that_failed_for_good_is_replaced(bench: Bench, caplog: pytest.
     bench.log.poll()
     assert bench.numbers() == (1, 2, 0, 0)
     assert messages(caplog)[0] == "the Kafka client has failed for good: another one takes over"
+
+
+def test_the_end_sends_what_came_last(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.log.send(b"key", b"value")
+    bench.log.close(1)
+    bench.log.poll()
+    assert bench.numbers() == (1, 0, 0, 0)
+    assert not caplog.records
+
+
+def test_the_end_tells_what_is_left(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.send(1)
+    bench.log.send(b"key", b"value")
+    bench.log.close(-1)
+    (told,) = caplog.records
+    assert told.getMessage() == "records did not reach Kafka in time"
+    assert vars(told)["fields"] == {"records": 2}

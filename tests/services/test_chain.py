@@ -53,9 +53,11 @@ def upstream(status: int, body: bytes, seconds: float = 0) -> Iterator[tuple[str
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://localhost:{server.server_port}", came
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://localhost:{server.server_port}", came
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_call_goes_down_the_chain_and_is_one_trace(services: Services) -> None:
