@@ -30,9 +30,12 @@ SPACE = 2 * GIBIBYTE
 """Bytes that the environment takes, rounded up."""
 
 COMMANDS: Mapping[str, str] = {
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
     "crun": "crun",
     "git": "git",
     "ip": "iproute2",
+    "iptables": "iptables",
     "mvn": "maven",
     "nft": "nftables",
     "setpriv": "util-linux",

@@ -42,23 +42,24 @@ class Cluster:
 
     def show(self, arguments: list[str]) -> int:
         """Let kubectl print something, and return its exit code."""
-        return subprocess.run(self._command(*arguments), check=False).returncode  # noqa: S603
+        return subprocess.run(self.command(*arguments), check=False).returncode  # noqa: S603
 
     def show_lines(self, arguments: list[str], pattern: re.Pattern[str]) -> int:
         """Print those lines of what kubectl prints that match, as they come; return its exit code."""
-        with subprocess.Popen(self._command(*arguments), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        with subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             for line in process.stdout or ():
                 if pattern.search(line):
                     click.echo(line, nl=False)
         return process.returncode
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """Return the words of a call of kubectl."""
         kubectl = Path(sys.executable).parent / "kubectl"
         return [str(kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
 
     def _kubectl(self, *arguments: str) -> str:
         result = subprocess.run(  # noqa: S603
-            self._command(*arguments), capture_output=True, text=True, check=False
+            self.command(*arguments), capture_output=True, text=True, check=False
         )
         if result.returncode:
             raise LabError((result.stderr.strip().splitlines() or ["kubectl failed"])[-1].removeprefix("error: "))
