@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
@@ -76,7 +76,7 @@ class Network:
             raise LabError(message)
         batch(
             [
-                # Of its own, or it would change with the interfaces that come and go, and pods would have to ask for it.
+                # Of its own, or it would change with the interfaces that come and go, and pods would lose it.
                 f"link add {self.bridge} address 02:00:00:00:00:{self.index:02x} type bridge",
                 f"address add {self.node}/{self.pods.prefixlen} dev {self.bridge}",
                 f"link set {self.bridge} up",
@@ -103,6 +103,15 @@ class Network:
         else:
             inside.append(f"route add {self.pods} dev eth0")
         batch(inside, namespace)
+
+    def configure(self, number: int | str, settings: Mapping[str, str]) -> None:
+        """Set kernel parameters of a network namespace, by names such as ``net.ipv4.ip_unprivileged_port_start``.
+
+        :raises LabError: if the kernel refuses one.
+        """
+        enter = ["nsenter", f"--net=/run/netns/{self.namespace(number)}", "/bin/sh", "-c", 'echo "$1" >"$0"']
+        for name, value in settings.items():
+            _run([*enter, f"/proc/sys/{name.replace('.', '/')}", value])
 
     def detach(self, number: int | str) -> None:
         """Remove a network namespace and its interface; nothing happens where there is none."""

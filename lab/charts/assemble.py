@@ -18,7 +18,9 @@ _ISTIO_CHARTS: Final = {
     "cni": "istio-cni",
     "gateway": "gateway",
 }
-_OWN: Final = Path(__file__).parent / "strimzi-kafka-operator"
+_STRIMZI: Final = "strimzi-kafka-operator"
+_OWN: Final = (_STRIMZI, "jaeger")
+_HERE: Final = Path(__file__).parent
 _POM: Final = Path(__file__).parent / "pom.xml"
 _MODEL: Final = "io.strimzi.api.kafka.model"
 _CUSTOM_RESOURCES: Final = {
@@ -37,7 +39,7 @@ def assemble(target: Path, say: Say = print) -> Path:
 
     :raises LabError: if a part cannot be had.
     """
-    own = sorted(path for path in _OWN.rglob("*") if path.is_file())
+    own = sorted(path for name in _OWN for path in (_HERE / name).rglob("*") if path.is_file())
     files = (*own, _POM, Path(__file__), build.MODULE / "go.mod")
     made = cache.once(f"charts-{cache.key([], files)}", lambda folder: _make(folder, say))
     stamp = target / ".key"
@@ -59,8 +61,9 @@ def _make(folder: Path, say: Say) -> None:
         shutil.copytree(charts / source, folder / name, copy_function=shutil.copyfile)
         for path in (folder / name, *(folder / name).rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-    shutil.copytree(_OWN, folder / _OWN.name)
-    definitions = folder / _OWN.name / "crds"
+    for name in _OWN:
+        shutil.copytree(_HERE / name, folder / name)
+    definitions = folder / _STRIMZI / "crds"
     definitions.mkdir()
     _generate(definitions)
 

@@ -22,6 +22,7 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 from lightkube.resources.networking_v1 import NetworkPolicy
 
 from lab import network as networks
+from lab.binaries.build import KUBERNETES_VERSION
 from lab.errors import LabError
 from lab.network import Network
 from lab.node import environment, kubelet, names, rules
@@ -316,7 +317,7 @@ class Agent:
                 "kernelVersion": platform.release(),
                 "osImage": "this machine",
                 "containerRuntimeVersion": "crun://lab",
-                "kubeletVersion": "lab",
+                "kubeletVersion": f"{KUBERNETES_VERSION}-lab",
                 "kubeProxyVersion": "",
                 "operatingSystem": "linux",
                 "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),

@@ -35,11 +35,12 @@ POD_FILES: Final = "/.pod"
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of this machine, and where the container sees it."""
+    """A file or folder of this machine, and where the container sees it; with a ``layer``, that lies over it."""
 
     source: Path
     target: str
     read_only: bool = True
+    layer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -171,16 +172,21 @@ def _outermost_first(mounts: Sequence[Mount]) -> list[Mount]:
 
 
 def _bound(mount: Mount) -> dict[str, Any]:
+    if mount.layer is not None:
+        options = ["ro", f"lowerdir={mount.layer}:{mount.source}"]
+        return {"destination": mount.target, "type": "overlay", "source": "overlay", "options": options}
     options = ["rbind", "rprivate", "nosuid", "nodev", "ro" if mount.read_only else "rw"]
     return {"destination": mount.target, "type": "bind", "source": str(mount.source), "options": options}
 
 
-def system(root: Path) -> list[Mount]:
+def system(root: Path, layer: Path | None = None) -> list[Mount]:
     """Return this machine's programs and libraries as mounts, and give ``root`` the links and folders of a system.
+
+    :param layer: lies over ``/usr``.
 
     ``/etc`` is the container's own: names are looked up in the files that the node keeps for its pod.
     """
-    mounts = [Mount(Path("/usr"), "/usr")]
+    mounts = [Mount(Path("/usr"), "/usr", layer=layer)]
     for name in _SYSTEM:
         path = Path("/") / name
         if path.is_symlink():

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lab import cache
 from lab.kafka.distribution import distribution
+from lab.node.bundle import Mount
+from lab.proxy import layer
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
@@ -18,13 +20,14 @@ PYTHON = str(ROOT / ".venv" / "bin" / "python")
 class Image:
     """How an image's entry point starts here.
 
-    ``mounts`` are files and folders of this machine that its containers see, read-only and at the same paths;
-    ``prepare`` is called with the image's tag before the first container of it starts, as a pull would be.
+    ``mounts`` are the files and folders of this machine that its containers see, and ``layer`` is a folder that lies
+    over ``/usr``; ``prepare`` is called with the image's tag before a container of it starts, as a pull would be.
     """
 
     entry_point: tuple[str, ...]
     user: int
-    mounts: tuple[Path, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    layer: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[str], None] = lambda _: None
 
@@ -33,20 +36,34 @@ def table(binaries: Path) -> Mapping[str, Image]:
     """Return the images by the last part of their names; a registry and a tag in front and behind do not matter.
 
     :param binaries: the folder with the commands built from Go modules.
+    :raises LabError: if a part of an image cannot be had.
     """
-    python = (ROOT / ".venv", Path(sys.base_prefix))
+    python = _here(ROOT / ".venv", Path(sys.base_prefix))
+    proxy = layer(binaries)
     project = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     lab = {
         "user": 1001,
-        "mounts": (*python, ROOT / "lab", cache.folder()),
+        "mounts": (*python, *_here(ROOT / "lab", cache.folder())),
         "environment": project | {"XDG_CACHE_HOME": str(cache.folder().parent)},
     }
     return {
-        "services": Image((PYTHON, "-m", "services"), 10001, (*python, ROOT / "services"), project),
+        "services": Image((PYTHON, "-m", "services"), 10001, (*python, *_here(ROOT / "services")), environment=project),
         "operator": Image((PYTHON, "-m", "lab.strimzi"), **lab),  # type: ignore[arg-type]
         "kafka": Image((PYTHON, "-m", "lab.kafka.run"), prepare=_kafka, **lab),  # type: ignore[arg-type]
-        "pilot": Image((str(binaries / "pilot-discovery"),), 1337, (binaries,)),
+        "pilot": Image((str(binaries / "pilot-discovery"),), 1337, _here(binaries)),
+        "proxyv2": Image(
+            ("/usr/local/bin/pilot-agent",),
+            1337,
+            (Mount(proxy / "istio", "/var/lib/istio/envoy"),),
+            layer=proxy / "usr",
+        ),
+        "jaeger": Image((PYTHON, "-m", "lab.tracing"), **lab),  # type: ignore[arg-type]
     }
+
+
+def _here(*paths: Path) -> tuple[Mount, ...]:
+    """Return mounts of files and folders at the same paths, read-only."""
+    return tuple(Mount(path, str(path)) for path in paths)
 
 
 def _kafka(tag: str) -> None:

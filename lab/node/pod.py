@@ -208,12 +208,22 @@ class PodWorker:
             if not (self.folder / "connected").exists() or not namespace.exists():
                 number, address = self._node.number(self.uid), self.address
                 await asyncio.to_thread(self._node.network.attach, number, address)
+                await asyncio.to_thread(self._node.network.configure, number, self._network_settings())
                 (self.folder / "connected").touch()
             self.connected = True
             await self._node.connect(self)
             self._touch()
         for volume in volumes_of.values():
             await self._write_volume(volume)
+
+    def _network_settings(self) -> dict[str, str]:
+        context = self.pod["spec"].get("securityContext") or {}
+        settings = {item["name"]: item["value"] for item in context.get("sysctls") or []}
+        others = sorted(name for name in settings if not name.startswith("net."))
+        if others:
+            message = f"sysctl {', '.join(others)}: the lab's pods have settings of their own for their network alone"
+            raise MissingError(message)
+        return settings
 
     async def _write_volume(self, volume: Manifest) -> None:
         group = (self.pod["spec"].get("securityContext") or {}).get("fsGroup")
@@ -349,7 +359,7 @@ class PodWorker:
         folder.mkdir(parents=True)
         root = folder / "rootfs"
         root.mkdir()
-        mounts = [*bundle.system(root), *(Mount(path, str(path)) for path in image.mounts)]
+        mounts = [*bundle.system(root, image.layer), *image.mounts]
         for name, text in bundle.accounts(runs_as).items():
             (root / "etc" / name).write_text(text, encoding="ascii")
         mounts.append(Mount(self.folder / "etc", bundle.POD_FILES))

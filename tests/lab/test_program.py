@@ -94,7 +94,7 @@ def test_both_secrets_of_a_user_hold_the_same_password_which_is_nowhere_in_the_c
         passwords.append(base64.b64decode(secret["data"][key["key"]]).decode())
     assert passwords[0] == passwords[1]
     assert len(passwords[0]) == 32
-    for path in stack.states.rglob("*"):
+    for path in (stack.states / ".pulumi").rglob("*"):
         if path.is_file():
             text = path.read_text()
             assert passwords[0] not in text
