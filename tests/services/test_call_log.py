@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Producer
 from prometheus_client import CollectorRegistry
 
-from services.call_log import CallLog
+from services.call_log import CallLog, configuration
 from services.settings import CallLogging, Login
 
 pytestmark = pytest.mark.unit
@@ -210,3 +211,20 @@ def test_the_end_tells_what_is_left(bench: Bench, caplog: pytest.LogCaptureFixtu
     (told,) = caplog.records
     assert told.getMessage() == "records did not reach Kafka in time"
     assert vars(told)["fields"] == {"records": 2}
+
+
+def test_all_brokers_are_connected_before_there_is_a_record_for_any() -> None:
+    """A password that is replaced is asked for when a connection is made: none may be missing then."""
+    states: list[str] = []
+
+    def note(text: str) -> None:
+        brokers = json.loads(text)["brokers"].values()
+        states[:] = [broker["state"] for broker in brokers if broker["nodeid"] > 0]
+
+    settings = configuration(CallLogging("calls", Login("kafka:9092", "writer", "secret"), buffer=3))
+    mock = {"bootstrap.servers": "", "security.protocol": "plaintext", "test.mock.num.brokers": 3}
+    producer = Producer({**settings, **mock, "stats_cb": note})
+    deadline = time.monotonic() + 20
+    while states != ["UP"] * 3 and time.monotonic() < deadline:
+        producer.poll(0.1)
+    assert states == ["UP"] * 3

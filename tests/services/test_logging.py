@@ -217,8 +217,12 @@ def test_a_wrong_password_is_told_once_and_tried_until_it_is_right(services: Ser
 def test_a_rotation_loses_no_record_of_the_process_with_the_old_password(
     services: Services, shared_broker: Broker
 ) -> None:
-    recommendation = services.start("recommendation", **logging_to(shared_broker, "rotated"))
+    environment = {**logging_to(shared_broker, "rotated")}
+    # As in a cluster, the broker itself has another name than that from which clients start.
+    environment["KAFKA_BOOTSTRAP_SERVER"] = environment["KAFKA_BOOTSTRAP_SERVER"].replace("127.0.0.1", "localhost")
+    recommendation = services.start("recommendation", **environment)
     recommendation.wait_for("ready")
+    time.sleep(1)
     shared_broker.set_password("rotated", "two")
     recommendation.get()
     assert recommendation.terminate() == 0
