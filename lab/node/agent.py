@@ -41,6 +41,9 @@ OUTSIDE: Final = {"worldclockapi.com": str(networks.OUTSIDE[1])}
 
 _HEARTBEAT_SECONDS: Final = 10.0
 _SETTLE_SECONDS: Final = 0.1
+_FIRST: Final = 2
+"""The first number of a pod: 0 is the range's own, 1 the node's."""
+_NUMBERS: Final = 32_000
 _OVER: Final = ("Succeeded", "Failed")
 _log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Agent:
         self.folder = folder
         self._workers: dict[str, PodWorker] = {}
         self._numbers: dict[str, int] = {}
+        self._last = 0
         self._rules: dict[str, str] = {}
         self._dirty = asyncio.Event()
         self._pods = Informer(client, Pod, self._pod_changed)
@@ -98,30 +102,38 @@ class Agent:
         except OSError as error:
             message = f"{self.network.node}:{kubelet.PORT}: {os.strerror(error.errno or 0)}"
             raise LabError(message) from error
-        tasks = [
-            asyncio.create_task(work)
-            for work in (
-                self._pods.run(),
-                *(informer.run() for informer in self._informers.values()),
-                self._heartbeat(),
-                self._follow_network(),
-                self._recover(),
-            )
-        ]
-        await stopped.wait()
-        for worker in self._workers.values():
-            worker.leave()
-        for task in [*tasks, *self._background]:
-            task.cancel()
-        await server.cleanup()
+        works = (
+            self._pods.run(),
+            *(informer.run() for informer in self._informers.values()),
+            self._heartbeat(),
+            self._follow_network(),
+            self._recover(),
+        )
+        try:
+            # One that fails ends the agent, which is started again and finds its pods: better than half an agent.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in works]
+                await stopped.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for worker in self._workers.values():
+                worker.leave()
+            for later in self._background:
+                later.cancel()
+            await server.cleanup()
 
     # What pods need of their node.
 
     def number(self, uid: str) -> int:
         """Return the number of a pod's attachment to the network, the same one whenever asked."""
         if uid not in self._numbers:
-            taken = {*self._numbers.values(), 0, 1}
-            number = next(n for n in range(2, len(taken) + 3) if n not in taken)
+            # An address that was just given back is not given at once: others may know it as the old pod's.
+            taken = set(self._numbers.values())
+            number = self._last % _NUMBERS + 1
+            while number in taken or number < _FIRST:
+                number = number % _NUMBERS + 1
+            self._last = number
             folder = self.folder / "pods" / uid
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "number").write_text(str(number), encoding="ascii")
@@ -212,6 +224,7 @@ class Agent:
         for path in (self.folder / "pods").glob("*/number"):
             with contextlib.suppress(ValueError):
                 self._numbers[path.parent.name] = int(path.read_text(encoding="ascii"))
+        self._last = max(self._numbers.values(), default=0)
 
     # The network.
 

@@ -596,6 +596,7 @@ class PodWorker:
 
     async def clean(self) -> None:
         """Remove the pod's network and files."""
+        self.connected = False
         if (self.folder / "connected").exists():
             await asyncio.to_thread(self._node.network.detach, self._node.number(self.uid))
         self._node.api.forget(self.uid)
