@@ -51,7 +51,8 @@ SPEED: Final = 4
 MEMORY: Final = 250
 """Targets: times the records per second of Kafka Streams; MB."""
 
-START: Final = 1_795_543_200_000
+START: Final = (int(time.time()) // 86_400 - 1) * 86_400_000
+"""A day ago: neither so old that the broker deletes it, nor in the future."""
 WINDOW: Final = 300_000
 CALLS: Final = (
     ("CUSTOMER", "PREFERENCE", "v1"),
