@@ -8,7 +8,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs rotate preview refresh down status image lint test bench
+.PHONY: help environment up call report logs rotate watch preview refresh down status image lint test bench
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ logs: ## Show what a service says (SERVICE=customer, NAME=, FOLLOW=1)
 
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)
+
+watch: ## Serve a page with the call graph, live counts and the report (NAME=)
+	@$(LAB) watch $(WHICH)
 
 preview: environment ## Show what up would change (CONFIG=, NAME=, ENGINE=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)

@@ -20,6 +20,7 @@ from lab.errors import LabError
 from lab.kafka.distribution import distribution
 from lab.lab import ENGINES, ROOT, Lab
 from lab.network import LABS
+from lab.watch.run import run
 
 _FAILURE = 1
 
@@ -106,6 +107,7 @@ what to try:
   make logs SERVICE=customer         what a service says
   make rotate USER=customer-writer   a new password for a Kafka user, while calls go on
   make status                        what runs, and where
+  make watch                         a page with the call graph, live counts and the report
   make down                          remove all of it"""
 
 
@@ -156,10 +158,7 @@ def call(lab: Lab) -> None:
 def report(lab: Lab, *, follow: bool) -> int:
     """Show what the consumer has counted: a line per window, and caller, version and callee."""
     _running(lab)
-    reader = next((item for item in lab.outputs()["accessModel"]["users"] if _reads(item)), None)
-    if reader is None:
-        message = "no service of this stack reads topics, so that there is no report"
-        raise LabError(message)
+    reader = _reader(lab.outputs()["accessModel"])
     workload = reader["workloads"][0].rpartition("/")
     more = ["--follow"] if follow else []
     arguments = ["-n", workload[0], "logs", f"deployment/{workload[2]}", "-c", reader["service"], *more]
@@ -169,8 +168,26 @@ def report(lab: Lab, *, follow: bool) -> int:
 _REPORT = re.compile(r"^\d{4}-\d\d-\d\dT[\d:]+Z/")
 
 
-def _reads(user: dict[str, Any]) -> bool:
-    return any(acl["resource"] == "group" for acl in user["acls"])
+def _reader(model: dict[str, Any]) -> dict[str, Any]:
+    """Return the Kafka user of the service that reports.
+
+    :raises LabError: if there is none.
+    """
+    for user in model["users"]:
+        if any(acl["resource"] == "group" for acl in user["acls"]):
+            return dict(user)
+    message = "no service of this stack reads topics, so that there is no report"
+    raise LabError(message)
+
+
+@main.command()
+@click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@_command
+def watch(lab: Lab, port: int) -> None:
+    """Serve a page on loopback: who calls whom, how often according to Kafka, and the latest report."""
+    _running(lab)
+    model = lab.outputs()["accessModel"]
+    run(lab.name, model, _reader(model), Cluster(lab.control_plane().kubeconfig), port, click.echo)
 
 
 @main.command()

@@ -1,0 +1,68 @@
+"""Runs a command whose output never ends, and runs it again when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_PAUSE: Final = 2.0
+"""Seconds between two runs, and between two signs of life on a command's stdin."""
+
+
+@dataclass
+class Follower:
+    """A command, what takes its lines, and ``fault``: why it did not go on, None from its first line on.
+
+    ``source`` is what the command gets on stdin; then it gets a line now and then, as a sign of life. Without a
+    source its stdin is empty. A run of which no line has come for ``patience`` seconds is ended; None never ends one.
+    """
+
+    words: Sequence[str]
+    take: Callable[[str], None]
+    source: bytes | None = None
+    patience: float | None = None
+    fault: str | None = None
+
+    async def run(self) -> None:
+        """Run the command until cancelled; each run that ends is a fault until the next has printed a line."""
+        while True:
+            self.fault = await self._once()
+            await asyncio.sleep(_PAUSE)
+
+    async def _once(self) -> str:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *self.words, stdin=asyncio.subprocess.DEVNULL if self.source is None else pipe, stdout=pipe, stderr=pipe
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        errors = asyncio.create_task(process.stderr.read())
+        life = asyncio.create_task(_live(process.stdin, self.source)) if process.stdin and self.source else None
+        try:
+            while line := await asyncio.wait_for(process.stdout.readline(), self.patience):
+                self.fault = None
+                self.take(line.decode(errors="replace"))
+            said = (await errors).decode(errors="replace").strip().splitlines()
+        except TimeoutError:
+            return f"silent for {self.patience:.0f} s"
+        else:
+            return said[-1].removeprefix("error: ") if said else "ended"
+        finally:
+            if life:
+                life.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            errors.cancel()
+
+
+async def _live(stdin: asyncio.StreamWriter, source: bytes) -> None:
+    with contextlib.suppress(ConnectionError):
+        stdin.write(source)
+        while True:
+            await stdin.drain()
+            await asyncio.sleep(_PAUSE)
+            stdin.write(b"\n")

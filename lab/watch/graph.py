@@ -1,0 +1,121 @@
+"""Who calls whom and what goes through Kafka, as a graph made of the access model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from os.path import commonprefix
+from typing import Any
+
+
+class Kind(str, Enum):
+    """What goes along an edge: a call, records that are written, records that are read."""
+
+    CALL = "call"
+    WRITE = "write"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A caller from outside, a version of a service, or a topic.
+
+    ``kind`` is ``entry``, ``service`` or ``topic``; ``detail`` is what is said below the name.
+    """
+
+    id: str
+    kind: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What may go from one node to another, and what is known of it: names and values, in the order to be shown."""
+
+    source: str
+    target: str
+    kind: Kind
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def id(self) -> str:
+        """Names the edge in its graph."""
+        return f"{self.source} > {self.target}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes, and the edges between them."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def node(self, identifier: str) -> Node:
+        """Return the node of that id; raises StopIteration when there is none."""
+        return next(node for node in self.nodes if node.id == identifier)
+
+    def into(self, identifier: str) -> tuple[Edge, ...]:
+        """Return the edges that end at a node."""
+        return tuple(edge for edge in self.edges if edge.target == identifier)
+
+    def out_of(self, identifier: str) -> tuple[Edge, ...]:
+        """Return the edges that start at a node."""
+        return tuple(edge for edge in self.edges if edge.source == identifier)
+
+
+def graph(model: Mapping[str, Any]) -> Graph:
+    """Make the graph of the stack's output ``accessModel``: declared calls, and topics with those who use them."""
+    workloads = {workload["id"]: workload for workload in model["workloads"]}
+    edges = (*_calls(model), *_records(model))
+    used = dict.fromkeys(end for edge in edges for end in (edge.source, edge.target))
+    prefix = _prefix(model["topics"])
+    nodes = [
+        _workload(workloads[identifier], model) if identifier in workloads else _topic(identifier, prefix)
+        for identifier in used
+    ]
+    return Graph(tuple(nodes), edges)
+
+
+def _calls(model: Mapping[str, Any]) -> Iterator[Edge]:
+    for edge in model["edges"]:
+        if edge["method"] is not None:
+            facts = (("request", f"{edge['method']} {edge['path']}"), ("port", str(edge["port"])))
+            yield Edge(edge["source"], edge["destination"], Kind.CALL, facts)
+
+
+def _records(model: Mapping[str, Any]) -> Iterator[Edge]:
+    for user in model["users"]:
+        facts = (("Kafka user", user["name"]),)
+        for acl in user["acls"]:
+            if acl["resource"] != "topic":
+                continue
+            for workload in user["workloads"]:
+                if "Write" in acl["operations"]:
+                    yield Edge(workload, _topic_id(acl["name"]), Kind.WRITE, facts)
+                if "Read" in acl["operations"]:
+                    yield Edge(_topic_id(acl["name"]), workload, Kind.READ, facts)
+
+
+def _topic_id(topic: str) -> str:
+    return f"topic/{topic}"
+
+
+def _workload(workload: Mapping[str, Any], model: Mapping[str, Any]) -> Node:
+    labels = workload["labels"]
+    if "app" in labels:
+        return Node(workload["id"], "service", labels["app"], labels.get("version", ""))
+    if model["mesh"]["dataPlane"] == "none":
+        return Node(workload["id"], "entry", "you", "no gateway")
+    return Node(workload["id"], "entry", "gateway", ", ".join(entry["path"] for entry in model["entries"]))
+
+
+def _topic(identifier: str, prefix: str) -> Node:
+    return Node(identifier, "topic", identifier.removeprefix("topic/").removeprefix(prefix), "topic")
+
+
+def _prefix(topics: Sequence[str]) -> str:
+    """Return what all topics begin with, up to a hyphen; nothing where there is only one."""
+    common = commonprefix(list(topics)) if len(topics) > 1 else ""  # noqa: RUF071 of characters it is
+    return common[: common.rfind("-") + 1]

@@ -1,0 +1,49 @@
+"""Watches one lab: what tells its counts and its report, and the page that shows them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lab.cluster import Cluster
+from lab.node.images import PYTHON
+from lab.watch.follower import Follower
+from lab.watch.graph import graph
+from lab.watch.server import serve
+from lab.watch.watch import Watch
+
+_READER: Final = Path(__file__).parent / "reader.py"
+_PATIENCE: Final = 30.0
+
+
+def run(
+    lab: str,
+    model: Mapping[str, Any],
+    reader: Mapping[str, Any],
+    cluster: Cluster,
+    port: int,
+    say: Callable[[str], None],
+) -> None:
+    """Serve the page of a lab until SIGINT or SIGTERM.
+
+    :param model: the stack's output ``accessModel``.
+    :param reader: that of its users who reads the topics.
+    :param port: 0 takes a free one.
+    :param say: is told the URL.
+    :raises LabError: if the port cannot be had.
+    """
+    watch = Watch(lab, graph(model))
+    namespace, _, name = reader["workloads"][0].rpartition("/")
+    where = [f"deployment/{name}", "-c", reader["service"]]
+    source = _READER.read_bytes()
+    program = f"import sys; exec(sys.stdin.buffer.read({len(source)}))"
+    counts = cluster.command("-n", namespace, "exec", "-i", *where, "--", PYTHON, "-c", program)
+    report = cluster.command("-n", namespace, "logs", "-f", *where)
+    followers = {
+        "no live counts": Follower(counts, lambda line: watch.count(line, time.monotonic()), source, _PATIENCE),
+        "no report": Follower(report, watch.report.take),
+    }
+    asyncio.run(serve(watch, followers, port, say))
