@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from os.path import commonprefix
 from typing import Any
@@ -68,7 +68,7 @@ class Graph:
 def graph(model: Mapping[str, Any]) -> Graph:
     """Make the graph of the stack's output ``accessModel``: declared calls, and topics with those who use them."""
     workloads = {workload["id"]: workload for workload in model["workloads"]}
-    edges = (*_calls(model), *_records(model))
+    edges = _merged((*_calls(model), *_records(model)))
     used = dict.fromkeys(end for edge in edges for end in (edge.source, edge.target))
     prefix = _prefix(model["topics"])
     nodes = [
@@ -76,6 +76,16 @@ def graph(model: Mapping[str, Any]) -> Graph:
         for identifier in used
     ]
     return Graph(tuple(nodes), edges)
+
+
+def _merged(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Return one edge for all from one node to another, with the facts of all."""
+    found: dict[str, Edge] = {}
+    for edge in edges:
+        before = found.get(edge.id)
+        facts = dict.fromkeys((*(before.facts if before else ()), *edge.facts))
+        found[edge.id] = replace(edge, facts=tuple(facts))
+    return tuple(found.values())
 
 
 def _calls(model: Mapping[str, Any]) -> Iterator[Edge]:

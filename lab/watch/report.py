@@ -12,7 +12,7 @@ LINE: Final = re.compile(
 )
 """A line of the report: start and end of the window in UTC, ``origin:version:destination``, number of calls."""
 
-_WINDOWS: Final = 20
+_WINDOWS: Final = 5
 
 
 @dataclass
