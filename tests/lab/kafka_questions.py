@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from kafka.errors import (
     ClusterAuthorizationFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
     InvalidPartitionsError,
@@ -55,7 +57,9 @@ REFUSED = {
 }
 ALLOWED = {
     NoError,
-    # Said to those who got past the authorizer: what they ask for is not there, or is there already.
+    # Said to those who got past the authorizer: what they ask for is not there, or there already, or not loaded yet.
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     InvalidPartitionsError,
     InvalidProducerIdMappingError,
     TopicAlreadyExistsError,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Kafka:
         by_user: dict[str, list[Case]] = {}
         for case in asked:
             by_user.setdefault(case.user, []).append(case)
-        result = {}
+        result: dict[Case, bool] = {}
         for name, of in by_user.items():
             found = self._run(
                 name, f"answers(BOOTSTRAP, {name!r}, PASSWORDS[{name!r}], {[[*case[1:]] for case in of]})"
@@ -58,7 +59,7 @@ class Kafka:
             patch = json.dumps({"spec": {"authorization": {"acls": of}}})
             self.system.kubectl("-n", namespace, "patch", "kafkauser", user, "--type=merge", "-p", patch)
         for user in acls:
-            eventually(lambda user=user: self._ready(user))
+            eventually(functools.partial(self._ready, user))
 
     def _ready(self, user: str) -> bool:
         resource = self._get(user)
@@ -100,25 +101,37 @@ def rule(acl: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "allow", "resource": resource, "operations": acl["operations"], "host": "*"}
 
 
-def counted(what: str, expected: Mapping[Any, bool], record: Any) -> None:
-    """Say how many cases there are, in the output and in the report of the run."""
-    text = f"{len(expected)} {what}: {sum(expected.values())} allowed, {len(expected) - sum(expected.values())} refused"
-    record(what, text)
-    print(text)
+@pytest.fixture
+def counted(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Say how many cases there are, even where a test's output is not shown."""
+
+    def count(what: str, expected: Mapping[Any, bool]) -> None:
+        allowed = sum(expected.values())
+        with capsys.disabled():
+            print(f"\n{len(expected)} {what}: {allowed} to be allowed, {len(expected) - allowed} to be refused")
+
+    return count
 
 
-def test_each_user_may_do_what_is_declared_and_nothing_else(kafka: Kafka, record_property: Any) -> None:
+def agreeing(expected: Mapping[Any, bool], found: Mapping[Any, bool]) -> Mapping[Any, bool]:
+    """Return what was found, after a look whether it is as expected."""
+    lines = differences(expected, found)
+    assert not lines, "\n".join(lines)
+    return found
+
+
+def test_each_user_may_do_what_is_declared_and_nothing_else(kafka: Kafka, counted: Callable[..., None]) -> None:
     expected = verdicts(kafka.model, cases(kafka.model))
-    counted("cases of users, resources and operations", expected, record_property)
+    counted("cases of users, resources and operations", expected)
     assert len(expected) > 350
-    assert differences(expected, kafka.found(expected)) == []
+    agreeing(expected, kafka.found(expected))
 
 
-def test_only_users_with_their_own_password_get_in(kafka: Kafka, record_property: Any) -> None:
+def test_only_users_with_their_own_password_get_in(kafka: Kafka, counted: Callable[..., None]) -> None:
     expected = logins(kafka.model)
-    counted("ways to connect", expected, record_property)
+    counted("ways to connect", expected)
     assert len(expected) > 35
-    assert differences(expected, kafka.entered(expected)) == []
+    agreeing(expected, kafka.entered(expected))
 
 
 def test_acls_that_nobody_declared_are_found(kafka: Kafka) -> None:
@@ -133,7 +146,8 @@ def test_acls_that_nobody_declared_are_found(kafka: Kafka) -> None:
     before = {user["name"]: kafka.acls(user["name"]) for user in kafka.model["users"]}
     try:
         kafka.give({user["name"]: [rule(acl) for acl in user["acls"]] for user in more["users"]})
-        eventually(lambda: differences(declared, kafka.found(declared)) == extra)
+        found = eventually(lambda: agreeing(given, kafka.found(declared)))
+        assert differences(declared, found) == extra
     finally:
         kafka.give(before)
-    eventually(lambda: kafka.found(declared) == declared)
+    eventually(lambda: agreeing(declared, kafka.found(declared)))
