@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 
 from lab.node.manifest import Manifest, container_port
+
+_EAGER_SECONDS: Final = 0.2
 
 Exec = Callable[[list[str]], Awaitable[tuple[int, str]]]
 """Runs a command in the container, and returns its exit code and output."""
@@ -136,16 +138,21 @@ async def watch(
     settings = Settings.of(probe)
     judgement = Judgement(settings, healthy=healthy)
     await asyncio.sleep(settings.delay)
-    # Until a container first counts as healthy it is asked more often than a kubelet would: `up` waits for it.
-    quick = 0.2
+    clock = asyncio.get_running_loop().time
+    counted = clock() - settings.period
     while True:
         outcome = await attempt(probe, container, address, execute, settings.timeout)
-        if judgement.add(ok=outcome.ok):
-            said = changed(judgement.healthy, outcome.message)
-            if said is not None:
-                await said
-        eager = not judgement.healthy and settings.failures * quick < settings.period
-        await asyncio.sleep(quick if eager else settings.period)
+        # What is not healthy yet is asked more often than a kubelet would, for `up` waits for it; that it fails counts
+        # no more often than with a kubelet.
+        due = clock() - counted >= settings.period - _EAGER_SECONDS / 2
+        if outcome.ok or due:
+            counted = clock()
+            if judgement.add(ok=outcome.ok):
+                said = changed(judgement.healthy, outcome.message)
+                if said is not None:
+                    await said
+        eager = not judgement.healthy and not isinstance(probe.get("exec"), dict)
+        await asyncio.sleep(min(_EAGER_SECONDS, settings.period) if eager else settings.period)
 
 
 def of(container: Manifest) -> Mapping[str, Any]:

@@ -103,19 +103,20 @@ def policy_chains(pod: Manifest, cluster: Cluster, node: IPv4Address) -> list[st
         and selects(policy["spec"].get("podSelector") or {}, labels(pod))
     ]
     chains = []
-    for direction, hook, end, own in (
-        ("Ingress", "input", "saddr", [f"ip saddr {node} accept"]),
-        ("Egress", "output", "daddr", []),
+    for direction, chain, hook, end, own in (
+        # Before a sidecar's own rules lead what comes in elsewhere, and after they have led what goes out.
+        ("Ingress", "input", "prerouting priority -150", "saddr", [f"ip saddr {node} accept"]),
+        ("Egress", "output", "output priority 0", "daddr", ["ip daddr 127.0.0.0/8 accept"]),
     ):
         policies = [policy for policy in mine if direction in _types(policy)]
         rules = []
         if policies:
-            rules = ["ct state established,related accept", f"{'iif' if hook == 'input' else 'oif'} lo accept", *own]
+            rules = ["ct state established,related accept", f"{'iif' if chain == 'input' else 'oif'} lo accept", *own]
             for policy in policies:
                 for rule in policy["spec"].get(direction.lower()) or []:
                     rules += _rule(rule, direction, end, pod, namespace, cluster)
             rules.append("reject with icmp type admin-prohibited")
-        chains.append(_chain(hook, f"type filter hook {hook} priority 0", rules))
+        chains.append(_chain(chain, f"type filter hook {hook}", rules))
     return chains
 
 

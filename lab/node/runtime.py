@@ -55,6 +55,8 @@ class Runtime:
         files.replace(folder / "config.json", orjson.dumps(configuration))
         run = self._crun("run", "--bundle", str(folder), "--pid-file", str(folder / "pid"), identifier)
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        # A container's user may open its own /dev/stdout; nobody else gets into the folder.
+        os.fchmod(log, 0o666)
         try:
             subprocess.run(  # noqa: S603
                 [str(shutil.which("setsid")), "--fork", "/bin/sh", "-c", _SHIM, "sh", str(folder), *run],

@@ -114,6 +114,7 @@ def test_default_deny_lets_in_its_node_and_answers_alone() -> None:
     assert found["output"] == [
         "ct state established,related accept",
         "oif lo accept",
+        "ip daddr 127.0.0.0/8 accept",
         "reject with icmp type admin-prohibited",
     ]
 
