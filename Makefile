@@ -46,8 +46,8 @@ down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=
 status: ## Show what runs, what is ready, and where (NAME=)
 	@$(LAB) status $(WHICH)
 
-image: environment ## Build the image of the services with docker or podman
-	@.venv/bin/python -m services.image
+image: environment ## Build the image of the services with docker or podman (IMAGE=registry/name:tag, PUSH=1)
+	@.venv/bin/python -m services.image $(if $(IMAGE),--image $(IMAGE)) $(if $(PUSH),--push)
 
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check

@@ -104,7 +104,9 @@ def test_nothing_of_a_lab_that_was_killed_stays_after_down(binaries: Path) -> No
     assert network.attachments() == []
 
 
-@pytest.mark.parametrize("command", [("refresh",), ("call",), ("report",), ("logs", "customer"), ("rotate", "x")])
+@pytest.mark.parametrize(
+    "command", [("refresh",), ("call",), ("report",), ("watch",), ("logs", "customer"), ("rotate", "x")]
+)
 def test_what_needs_a_running_lab_says_so(command: tuple[str, ...]) -> None:
     result = lab(*command)
     assert result.returncode == 1
@@ -140,5 +142,5 @@ def test_help_names_every_command() -> None:
     )
     assert all(
         word in result.stdout
-        for word in ("up", "preview", "call", "report", "logs", "rotate", "refresh", "status", "down")
+        for word in ("up", "preview", "call", "report", "logs", "rotate", "watch", "refresh", "status", "down")
     )

@@ -58,8 +58,8 @@ def by_topic(found: list[Any]) -> dict[str, list[Any]]:
 
 
 def address(system: System) -> str:
-    """Return the URL of customer."""
-    return f"http://{system.get('-n', 'demo-app', 'service', 'customer')['spec']['clusterIP']}:8080/"
+    """Return the URL of customer, at the gateway."""
+    return f"http://{system.get('-n', 'istio-system', 'service', 'istio-ingressgateway')['spec']['clusterIP']}/customer"
 
 
 def call(url: str, **headers: str) -> tuple[int, str]:
