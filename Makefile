@@ -8,7 +8,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs rotate watch preview refresh down status image lint test bench
+.PHONY: help environment up call report logs trace rotate watch preview refresh down status image lint test bench
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ report: ## Show what the consumer has counted (NAME=, FOLLOW=1)
 
 logs: ## Show what a service says (SERVICE=customer, NAME=, FOLLOW=1)
 	@$(LAB) logs $(SERVICE) $(WHICH) $(if $(FOLLOW),--follow)
+
+trace: ## Show the last trace as a tree (NAME=, TRACE=)
+	@$(LAB) trace $(TRACE) $(WHICH)
 
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)

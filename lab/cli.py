@@ -20,6 +20,8 @@ from lab.errors import LabError
 from lab.kafka.distribution import distribution
 from lab.lab import ENGINES, ROOT, Lab
 from lab.network import LABS
+from lab.tracing import QUERY_PORT
+from lab.tracing.store import tree
 from lab.watch.run import run
 
 _FAILURE = 1
@@ -107,6 +109,7 @@ what to try:
   make call                          call customer again
   make report                        what the consumer has counted so far
   make logs SERVICE=customer         what a service says
+  make trace                         where the last call's time went
   make rotate USER=customer-writer   a new password for a Kafka user, while calls go on
   make status                        what runs, and where
   make watch                         a page with the call graph, live counts and the report
@@ -222,6 +225,35 @@ def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
     more = ["--follow", "--max-log-requests=20"] if follow else []
     selector = ["-l", f"app={service}", "-c", service, "--prefix", f"--tail={tail}", *more]
     return Cluster(lab.control_plane().kubeconfig).show(["-n", services[service], "logs", *selector])
+
+
+@main.command()
+@click.argument("identifier", required=False)
+@_command
+def trace(lab: Lab, identifier: str | None) -> None:
+    """Show the last trace as a tree, or the one of an IDENTIFIER (32 hexadecimal digits, as logs have it)."""
+    _running(lab)
+    if identifier is not None and not _TRACE.fullmatch(identifier):
+        message = f"trace {identifier}: must be 32 hexadecimal digits"
+        raise LabError(message)
+    receiver = next(item for item in lab.outputs()["accessModel"]["infrastructure"] if item["name"] == "otlp")
+    name = receiver["hosts"][0].partition(".")[0]
+    address = Cluster(lab.control_plane().kubeconfig).service_address(receiver["namespace"], name)
+    try:
+        answer = httpx2.get(f"http://{address}:{QUERY_PORT}/traces/{identifier or 'last'}", timeout=10)
+        spans = answer.raise_for_status().json()
+    except httpx2.HTTPError as error:
+        message = f"service {name} in {receiver['namespace']}: {error or type(error).__name__}; see `make status`"
+        raise LabError(message) from error
+    if not spans:
+        message = f"trace {identifier}: there is none" if identifier else "no trace yet; make one with: make call"
+        raise LabError(message)
+    click.echo(f"trace {spans[0]['trace']}")
+    for line in tree(spans):
+        click.echo(line)
+
+
+_TRACE = re.compile(r"[0-9a-f]{32}")
 
 
 @main.command()

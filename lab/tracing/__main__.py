@@ -14,10 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from lab.tracing import OTLP_PORT, QUERY_PORT
 from lab.tracing.store import Store, spans
-
-OTLP_PORT = 4317
-QUERY_PORT = 16686
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
@@ -61,4 +59,5 @@ async def serve() -> None:
     await receiver.stop(1)
 
 
-asyncio.run(serve())
+if __name__ == "__main__":
+    asyncio.run(serve())
