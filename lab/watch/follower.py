@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+_LONGEST: Final = 1 << 24
+"""Bytes of a line."""
 _PAUSE: Final = 2.0
 """Seconds between two runs, and between two signs of life on a command's stdin."""
 
@@ -35,7 +37,11 @@ class Follower:
     async def _once(self) -> str:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *self.words, stdin=asyncio.subprocess.DEVNULL if self.source is None else pipe, stdout=pipe, stderr=pipe
+            *self.words,
+            stdin=asyncio.subprocess.DEVNULL if self.source is None else pipe,
+            stdout=pipe,
+            stderr=pipe,
+            limit=_LONGEST,
         )
         assert process.stdout is not None
         assert process.stderr is not None
@@ -45,18 +51,24 @@ class Follower:
             while line := await asyncio.wait_for(process.stdout.readline(), self.patience):
                 self.fault = None
                 self.take(line.decode(errors="replace"))
-            said = (await errors).decode(errors="replace").strip().splitlines()
+            return _why((await errors).decode(errors="replace"))
         except TimeoutError:
+            process.kill()
             return f"silent for {self.patience:.0f} s"
-        else:
-            return said[-1].removeprefix("error: ") if said else "ended"
+        except BaseException:
+            process.kill()
+            raise
         finally:
             if life:
                 life.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             await process.wait()
             errors.cancel()
+
+
+def _why(said: str) -> str:
+    """Return the last line of what a command said, without what kubectl adds to it."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("command terminated with")]
+    return lines[-1].strip().removeprefix("error: ") if lines else "it ended"
 
 
 async def _live(stdin: asyncio.StreamWriter, source: bytes) -> None:

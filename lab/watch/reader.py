@@ -1,10 +1,11 @@
 """Counts the records of calls, in the consumer's container and as its user; a Python there gets it on stdin.
 
 Every second it prints a JSON line: ``complete`` (whether what was there at the start is counted), ``unreadable``
-(number of records that are no calls), ``records`` (lists of topic, origin, version, destination, answered version and
-number) and ``reported`` (number of records of each topic that the group has committed). It joins no group and commits
-nothing. It ends when the partitions change or Kafka refuses something, and then is to be started again; and when for
-half a minute nothing more comes on stdin: whoever listened is gone, which a container's runtime need not tell.
+(number of records that are no calls, or of too many kinds), ``records`` (lists of topic, origin, version, destination,
+answered version and number) and ``reported`` (number of records of each topic that the group has committed). It joins
+no group and commits nothing. It ends when the partitions change or Kafka refuses something, and then is to be started
+again; and when for half a minute nothing more comes on stdin: whoever listened is gone, which a container's runtime
+need not tell.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _SECONDS = 10
 _PATIENCE = 30
 _LONGEST = 100
 """Characters of a name that are looked at."""
+_KINDS = 1000
+"""How many kinds of records are told apart: whoever may write could make any number."""
 
 
 def call(value: bytes | None) -> tuple[str, str, str, str] | None:
@@ -98,10 +101,11 @@ def main() -> None:
         for message in consumer.consume(10_000, timeout=0.5):
             found = call(_value(message))
             place = (message.topic() or "", message.partition() or 0)
-            if found is None:
+            key = (place[0], *(found or ()))
+            if found is None or (key not in records and len(records) == _KINDS):
                 unreadable += 1
             else:
-                records[place[0], *found] += 1
+                records[key] += 1
             if place in unread and (message.offset() or 0) + 1 >= unread[place]:
                 del unread[place]
         now = time.monotonic()

@@ -8,7 +8,7 @@ import errno
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -90,7 +90,7 @@ async def serve(watch: Watch, followers: Mapping[str, Follower], port: int, say:
     app = application(watch, lambda: {what: follower.fault for what, follower in followers.items()})
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[Any]] = []
     try:
         try:
             await web.TCPSite(runner, HOST, port).start()
@@ -98,9 +98,13 @@ async def serve(watch: Watch, followers: Mapping[str, Follower], port: int, say:
             why = "taken" if error.errno == errno.EADDRINUSE else "not to be had"
             message = f"--port {port}: {why}; name another, or 0 for a free one"
             raise LabError(message) from error
+        tasks += [asyncio.create_task(stopped.wait())]
         tasks += [asyncio.create_task(follower.run()) for follower in followers.values()]
         say(f"http://{HOST}:{runner.addresses[0][1]}/ (Ctrl-C ends it)")
-        await stopped.wait()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # A follower ends by itself only if it fails.
+        for task in done:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()

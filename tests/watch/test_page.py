@@ -117,7 +117,7 @@ def test_a_cluster_and_a_server_that_are_away_are_told_and_come_back(site: Site,
     site.count(1, 0)
     eventually(lambda: text(driver, "#status") == "Live")
     site.faults["no live counts"] = "no pods <b>"
-    eventually(lambda: text(driver, "#status").endswith("trying again. no live counts: no pods <b>"))
+    eventually(lambda: text(driver, "#status").endswith("trying again (no live counts: no pods <b>)"))
     assert counts(driver)["app/customer-v1 > topic/log-customer"] == 1
     site.faults.clear()
     eventually(lambda: text(driver, "#status") == "Live")

@@ -210,7 +210,7 @@ function render() {
   const { lab, faults, counted, graph, report, unmatched } = latest;
   document.title = `Kafka on Istio · ${lab}`;
   show("lab", lab);
-  if (faults.length > 0) status("away", `The cluster is away, trying again. ${faults.join("; ")}`);
+  if (faults.length > 0) status("away", `The cluster is away, trying again (${faults.join("; ")})`);
   else if (counted) status("live", "Live");
   else status("wait", "Counting what is in Kafka already…");
   byId("unmatched").hidden = unmatched === 0;
