@@ -55,8 +55,8 @@ image: environment ## Build the image of the services with docker or podman (IMA
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model services
-	.venv/bin/lint-imports
+	.venv/bin/mypy lab components model services policies
+	PYTHONPATH=policies .venv/bin/lint-imports
 
 bench: environment ## Measure the engine, the report and the chain of services
 	.venv/bin/python -m benchmarks

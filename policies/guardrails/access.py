@@ -1,0 +1,214 @@
+"""Who may do what: AuthorizationPolicies, NetworkPolicies and Kafka's ACLs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from guardrails import namespaces
+from guardrails.exposure import selects_gateway
+from guardrails.mesh import BROKER_LABEL, STRIMZI_PORTS
+from guardrails.resource import Resource, at, each, of_kind
+from guardrails.rule import Violation, resource_rule, stack_rule
+
+AUTHORIZATION_POLICY = "security.istio.io/AuthorizationPolicy"
+KAFKA_USER = "kafka.strimzi.io/KafkaUser"
+_NETWORK_POLICY = "networking.k8s.io/NetworkPolicy"
+
+
+def allows(resource: Resource) -> bool:
+    """Tell whether an AuthorizationPolicy allows, as it does when it names no action."""
+    return resource.kind == AUTHORIZATION_POLICY and at(resource.properties, "spec", "action") in (None, "ALLOW")
+
+
+@stack_rule(
+    "default-deny",
+    reason="Without a default-deny, whatever no policy selects is open to everyone.",
+    fix="Add to the namespace an AuthorizationPolicy with an empty spec, and a NetworkPolicy with an empty podSelector "
+    "and the policyTypes Ingress and Egress.",
+)
+def default_deny(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """Every namespace of the application denies by default, in the mesh and in the network."""
+    closed = {
+        "AuthorizationPolicy": {item.namespace for item in resources if _denies_requests(item)},
+        "NetworkPolicy": {item.namespace for item in resources if _denies_connections(item)},
+    }
+    for namespace in sorted(namespaces.of_application(resources)):
+        for kind, found in closed.items():
+            if namespace not in found:
+                yield Violation(f"Namespace {namespace} has no {kind} that denies by default")
+
+
+def _denies_requests(resource: Resource) -> bool:
+    spec = at(resource.properties, "spec")
+    return allows(resource) and not any(at(spec, key) for key in ("selector", "targetRef", "targetRefs", "rules"))
+
+
+def _denies_connections(resource: Resource) -> bool:
+    spec = at(resource.properties, "spec")
+    return (
+        resource.kind == _NETWORK_POLICY
+        and not any(at(spec, "podSelector", key) for key in ("matchLabels", "matchExpressions"))
+        and set(each(spec, "policyTypes")) == {"Ingress", "Egress"}
+        and not any(at(spec, key) for key in ("ingress", "egress"))
+    )
+
+
+@resource_rule(
+    "authorization-narrow",
+    reason="A rule of an AuthorizationPolicy that leaves out who, or what, allows everyone, or everything.",
+    fix="Name principals without `*`, and ports or methods and paths without `*`. Only the brokers' rule for Strimzi's "
+    "own ports, and the ingress gateway's for methods and paths, may leave `from` out.",
+)
+def authorization_narrow(resource: Resource) -> Iterator[str]:
+    """Every rule that allows names who and what."""
+    if not allows(resource):
+        return
+    spec = at(resource.properties, "spec")
+    for number, rule in enumerate(each(spec, "rules")):
+        where = f"AuthorizationPolicy {resource.namespace}/{resource.name}, rule {number}"
+        yield from (f"{where} {fault}" for fault in (*_operation_faults(rule), *_source_faults(spec, rule)))
+
+
+def _operation_faults(rule: Any) -> Iterator[str]:
+    operations = [at(item, "operation") for item in each(rule, "to")]
+    if not operations:
+        yield "names no operation"
+    for operation in operations:
+        ports, methods, paths = (list(each(operation, key)) for key in ("ports", "methods", "paths"))
+        if not ports and not (methods and paths):
+            yield "has an operation without ports, or methods and paths"
+        for value in (*ports, *methods, *paths):
+            if "*" in value:
+                yield f"allows the operation {value}"
+
+
+def _source_faults(spec: Any, rule: Any) -> Iterator[str]:
+    sources = [at(item, "source") for item in each(rule, "from")]
+    if not sources and not _may_be_from_anyone(spec, rule):
+        yield "names no source"
+    for source in sources:
+        principals = list(each(source, "principals"))
+        if not principals:
+            yield "has a source without principals"
+        for principal in principals:
+            if "*" in principal:
+                yield f"allows the principal {principal}"
+
+
+def _may_be_from_anyone(spec: Any, rule: Any) -> bool:
+    labels = at(spec, "selector", "matchLabels")
+    operations = [at(item, "operation") for item in each(rule, "to")]
+    if at(labels, BROKER_LABEL):
+        return all(set(each(operation, "ports")) <= STRIMZI_PORTS for operation in operations)
+    return selects_gateway(labels)
+
+
+@resource_rule(
+    "network-narrow",
+    reason="A rule of a NetworkPolicy without peers and ports opens every port to everyone.",
+    fix="Name the peers in `from` or `to`, or the ports.",
+)
+def network_narrow(resource: Resource) -> Iterator[str]:
+    """No rule of a NetworkPolicy allows everything."""
+    if resource.kind != _NETWORK_POLICY:
+        return
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for number, rule in enumerate(each(resource.properties, "spec", direction)):
+            if not at(rule, peers) and not at(rule, "ports"):
+                yield f"NetworkPolicy {resource.namespace}/{resource.name}, {direction} rule {number} allows everything"
+
+
+@resource_rule(
+    "acl-narrow",
+    reason="An ACL with a wildcard, a prefix, the operation All or the resource cluster gives rights nobody declared.",
+    fix="Name the topic, group or transactional id literally, and the operations one by one.",
+)
+def acl_narrow(resource: Resource) -> Iterator[str]:
+    """Every ACL of a KafkaUser is about one named thing and named operations."""
+    if resource.kind != KAFKA_USER:
+        return
+    for number, acl in enumerate(each(resource.properties, "spec", "authorization", "acls")):
+        where = f"KafkaUser {resource.namespace}/{resource.name}, ACL {number}"
+        if at(acl, "type") == "deny":
+            continue
+        kind, name, pattern = (at(acl, "resource", key) for key in ("type", "name", "patternType"))
+        if kind == "cluster":
+            yield f"{where} is about the cluster"
+        if name == "*" or pattern not in (None, "literal"):
+            yield f"{where} is about every {kind} that matches {pattern or 'literal'} {name}"
+        for operation in each(acl, "operations"):
+            if operation == "All":
+                yield f"{where} allows the operation All"
+
+
+@stack_rule(
+    "access-declared",
+    reason="The one declaration says who may talk to whom; a policy that allows more makes it untrue.",
+    fix="Declare the call, the topic or the group in the configuration's `services` and `routes`, or take it out of "
+    "the policy.",
+)
+def declared(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """What AuthorizationPolicies and ACLs allow is in the access model that the stack exports as ``accessModel``."""
+    models = [at(item.properties, "accessModel") for item in resources if item.type == "pulumi:pulumi:Stack"]
+    for model in (model for model in models if model):
+        for resource in of_kind(resources, AUTHORIZATION_POLICY):
+            if allows(resource):
+                yield from (Violation(message, resource.urn) for message in _undeclared_requests(resource, model))
+        for resource in of_kind(resources, KAFKA_USER):
+            yield from (Violation(message, resource.urn) for message in _undeclared_rights(resource, model))
+
+
+def _undeclared_requests(resource: Resource, model: Any) -> Iterator[str]:
+    where = f"AuthorizationPolicy {resource.namespace}/{resource.name}"
+    allowed = _declared_requests(resource, model)
+    for rule in each(resource.properties, "spec", "rules"):
+        principals = [name for item in each(rule, "from") for name in each(item, "source", "principals")] or [None]
+        for operation in (at(item, "operation") for item in each(rule, "to")):
+            ports, methods, paths = (list(each(operation, key)) or [None] for key in ("ports", "methods", "paths"))
+            for request in (
+                (principal, port, method, path)
+                for principal in principals
+                for port in ports
+                for method in methods
+                for path in paths
+            ):
+                if request not in allowed:
+                    said = ("anyone" if request[0] is None else request[0], *(part for part in request[1:] if part))
+                    yield f"{where} allows what is not declared: {' '.join(said)}"
+
+
+def _declared_requests(resource: Resource, model: Any) -> set[tuple[str | None, ...]]:
+    """Return (principal, port, method, path) of what the model allows into the pods that a policy selects."""
+    labels = at(resource.properties, "spec", "selector", "matchLabels") or {}
+    principals = {at(item, "id"): at(item, "principal") for item in each(model, "workloads")}
+    selected = {
+        at(item, "id")
+        for item in each(model, "workloads")
+        if at(item, "namespace") == resource.namespace and all(at(item, "labels", key) == labels[key] for key in labels)
+    }
+    allowed: set[tuple[str | None, ...]] = set()
+    for edge in each(model, "edges"):
+        if at(edge, "destination") in selected:
+            known = at(edge, "authentication") == "mesh"
+            source = principals.get(at(edge, "source")) if known else None
+            allowed.add((source, str(int(at(edge, "port"))), at(edge, "method"), at(edge, "path")))
+    if selects_gateway(labels) and selected:
+        allowed |= {(None, None, at(entry, "method"), at(entry, "path")) for entry in each(model, "entries")}
+    return allowed
+
+
+def _undeclared_rights(resource: Resource, model: Any) -> Iterator[str]:
+    where = f"KafkaUser {resource.namespace}/{resource.name}"
+    rights = {
+        (at(acl, "resource"), at(acl, "name"), operation)
+        for user in each(model, "users")
+        if at(user, "name") == resource.name
+        for acl in each(user, "acls")
+        for operation in each(acl, "operations")
+    }
+    for acl in each(resource.properties, "spec", "authorization", "acls"):
+        kind, name = at(acl, "resource", "type"), at(acl, "resource", "name")
+        for operation in each(acl, "operations"):
+            if at(acl, "type") != "deny" and (kind, name, operation) not in rights:
+                yield f"{where} allows what is not declared: {operation} on {kind} {name}"

@@ -1,0 +1,59 @@
+"""Mutual TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from guardrails import namespaces
+from guardrails.resource import Resource, at, of_kind
+from guardrails.rule import Violation, resource_rule, stack_rule
+
+STRIMZI_PORTS = frozenset({"9090", "9091", "8443"})
+"""Ports that Strimzi guards by its own mutual TLS: control plane, replication, agent (Strimzi 1.2, KafkaCluster)."""
+
+BROKER_LABEL = "strimzi.io/name"
+"""Label by which a policy is about the brokers alone (Strimzi 1.2, Labels)."""
+
+_PEER_AUTHENTICATION = "security.istio.io/PeerAuthentication"
+
+
+@stack_rule(
+    "mesh-strict",
+    reason="A namespace of the mesh without STRICT mutual TLS lets in callers without an identity.",
+    fix="Add a PeerAuthentication without a selector and with mtls.mode STRICT to the namespace.",
+)
+def strict(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """Every namespace of the mesh has a PeerAuthentication STRICT for all of its pods."""
+    closed = {
+        resource.namespace
+        for resource in of_kind(resources, _PEER_AUTHENTICATION)
+        if not at(resource.properties, "spec", "selector")
+        and at(resource.properties, "spec", "mtls", "mode") == "STRICT"
+    }
+    for namespace in sorted(namespaces.of_mesh(resources) - closed):
+        yield Violation(f"Namespace {namespace} is not STRICT as a whole")
+
+
+@resource_rule(
+    "mesh-permissive-ports",
+    reason="A port that takes plaintext needs a guard of its own, and only Strimzi's mutual TLS is one.",
+    fix=f"Leave mtls STRICT; portLevelMtls may be PERMISSIVE for {', '.join(sorted(STRIMZI_PORTS))} with a selector "
+    f"that has the label {BROKER_LABEL}.",
+)
+def permissive_ports(resource: Resource) -> Iterator[str]:
+    """No PeerAuthentication weakens mutual TLS, but for the brokers' ports that Strimzi guards."""
+    if resource.kind != _PEER_AUTHENTICATION:
+        return
+    where = f"PeerAuthentication {resource.namespace}/{resource.name}"
+    spec = at(resource.properties, "spec")
+    mode = at(spec, "mtls", "mode")
+    # A namespace's own is judged by mesh-strict, which also knows the namespaces that have none.
+    if at(spec, "selector") and mode not in ("STRICT", "UNSET", None):
+        yield f"{where} sets mode {mode}"
+    ports = at(spec, "portLevelMtls")
+    is_brokers = bool(at(spec, "selector", "matchLabels", BROKER_LABEL))
+    for port in ports if isinstance(ports, Mapping) else ():
+        mode = at(ports, port, "mode")
+        if mode == "STRICT" or (mode == "PERMISSIVE" and port in STRIMZI_PORTS and is_brokers):
+            continue
+        yield f"{where} sets mode {mode} for port {port}"

@@ -1,0 +1,63 @@
+"""The guard rails, and the stacks that they judge."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guardrails.resource import Resource
+from guardrails.rule import Rule, violations
+
+from lab.engine.testing import Preview, Program
+from lab.engine.values import reveal
+
+ROOT = Path(__file__).parents[2]
+PACK = ROOT / "policies"
+
+Judge = Callable[[Sequence[Resource]], dict[str, list[str]]]
+
+
+@pytest.fixture(scope="session")
+def rules() -> tuple[Rule, ...]:
+    """The pack's rules, as its program lists them."""
+    found: tuple[Rule, ...] = runpy.run_path(str(PACK / "__main__.py"), run_name="pack")["RULES"]
+    return found
+
+
+@pytest.fixture(scope="session")
+def judge(rules: tuple[Rule, ...]) -> Judge:
+    """Hold resources against all rules but those for production; what they say, by rule."""
+
+    def hold(resources: Sequence[Resource]) -> dict[str, list[str]]:
+        judging = [rule for rule in rules if not getattr(rule, "production", False)]
+        said = {rule.name: [found.message for found in violations(rule, resources)] for rule in judging}
+        return {name: messages for name, messages in said.items() if messages}
+
+    return hold
+
+
+def resources(preview: Preview) -> list[Resource]:
+    """Return a preview's resources as the rules see them: inputs, and the outputs of the stack itself."""
+    return [
+        Resource(
+            item.type,
+            item.urn,
+            reveal(preview.outputs if item.type == "pulumi:pulumi:Stack" else item.inputs | item.outputs),
+        )
+        for item in preview.resources
+    ]
+
+
+@pytest.fixture(scope="session")
+def graph() -> Callable[..., list[Resource]]:
+    """Return the resources of a stack as a first update would make them, with settings laid over its own."""
+
+    @cache
+    def made(stack: str, config: tuple[tuple[str, Any], ...]) -> Preview:
+        return Program(ROOT).simulate(stack=stack, config=dict(config))
+
+    return lambda stack, **config: resources(made(stack, tuple(config.items())))
