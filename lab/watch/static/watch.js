@@ -9,7 +9,7 @@ const SAID = {
   write: (from, to) => `${from} writes to topic ${to}`,
   read: (from, to) => `${to} reads topic ${from}`,
 };
-const WIDE = 900; // pixels from which layers go from left to right
+const WIDE = 1080; // pixels from which layers go from left to right
 
 const byId = (id) => document.getElementById(id);
 
