@@ -52,6 +52,10 @@ def spans(groups: Iterable[ResourceSpans]) -> Iterator[Span]:
                 yield Span.of(message, attributes.get(_SERVICE, "unknown"))
 
 
+def _is_server(held: dict[str, Span]) -> Iterator[bool]:
+    return (span.kind == "server" for span in held.values())
+
+
 class Store:
     """The latest traces; the one that a span came for last is the last."""
 
@@ -69,9 +73,13 @@ class Store:
             self._traces.popitem(last=False)
 
     def trace(self, identifier: str | None = None) -> list[dict[str, Any]]:
-        """Return the spans of a trace, or of the last one, by their start; empty where there is none."""
+        """Return the spans of a trace, or of the last one, by their start; empty where there is none.
+
+        The last one is of a call that somebody took: what sends spans here makes traces of its own.
+        """
         if identifier is None:
-            identifier = next(reversed(self._traces), "")
+            taken = (name for name, held in reversed(self._traces.items()) if any(_is_server(held)))
+            identifier = next(taken, "")
         found = self._traces.get(identifier, {}).values()
         return [asdict(span) for span in sorted(found, key=lambda span: span.start)]
 

@@ -157,7 +157,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, binaries: Path) -> Iterato
 
 @pytest.fixture(scope="session")
 def node(binaries: Path) -> Iterator[System]:
-    """A lab of the test run's own, with a node and nothing on it."""
+    """A lab of the test run's own, with a node and nothing on it; or one that is up, by its name in TEST_LAB."""
+    if kept := os.environ.get("TEST_LAB"):
+        lab = Lab(kept)
+        yield System(lab.control_plane(), lab.folder, lab.environment(), lab)
+        return
     sweep()
     lab = Lab(f"test-node-{os.getpid()}")
     try:

@@ -44,6 +44,24 @@ print(json.dumps(found))
 """
 
 
+LOG_IN = """
+import os, sys
+from confluent_kafka import KafkaException, Producer
+errors = []
+producer = Producer({
+    "bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVER"], "security.protocol": "SASL_PLAINTEXT",
+    "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": os.environ["KAFKA_USER_NAME"],
+    "sasl.password": PASSWORD or os.environ["KAFKA_PASSWORD"], "error_cb": errors.append,
+})
+try:
+    producer.list_topics(os.environ["KAFKA_TOPIC"], timeout=5)
+    print("in")
+except KafkaException:
+    producer.poll(1)
+    print(sorted({error.name() for error in errors}))
+"""
+
+
 def records(system: System) -> list[Any]:
     """Return all records of the three topics, each partition's in order, read as the consumer's own user."""
     return json.loads(system.script("deployment/consumer-v1", f"TOPICS = {TOPICS!r}\n{READ}"))

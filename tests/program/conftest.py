@@ -27,7 +27,21 @@ def settings(defaults: dict[str, Any]) -> Callable[..., Settings]:
     """Load the defaults with some keys set otherwise."""
 
     def make(**changed: Any) -> Settings:
-        values = {**defaults, **changed}
-        return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
+        return _load({**defaults, **changed})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def of_stack(defaults: dict[str, Any]) -> Callable[..., Settings]:
+    """Load a stack's settings, with some keys set otherwise."""
+
+    def make(stack: str, **changed: Any) -> Settings:
+        own = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+        return _load({**defaults, **{key.rpartition(":")[2]: value for key, value in own.items()}, **changed})
+
+    return make
+
+
+def _load(values: dict[str, Any]) -> Settings:
+    return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})

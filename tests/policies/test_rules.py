@@ -1,0 +1,187 @@
+"""The shipped stacks keep every rule, and what breaks a rule is told by that rule and no other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from guardrails.resource import Resource
+from guardrails.rule import Rule, violations
+
+from tests.policies.conftest import ROOT, Judge
+
+pytestmark = pytest.mark.engine
+
+Graph = Callable[..., list[Resource]]
+Change = Callable[[dict[str, Any]], object]
+
+STACKS = sorted(path.suffixes[0][1:] for path in ROOT.glob("Pulumi.*.yaml"))
+DURABLE = {
+    "kafkaNodePools": [
+        {
+            "name": name,
+            "roles": [name],
+            "replicas": 3,
+            "storage": {"type": "persistent-claim", "size": "10Gi", "deleteClaim": False},
+        }
+        for name in ("controller", "broker")
+    ],
+    "replicationFactor": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def dev(graph: Graph) -> list[Resource]:
+    """The stack dev."""
+    return graph("dev")
+
+
+def changed(resources: Sequence[Resource], kind: str, name: str, change: Change) -> list[Resource]:
+    """Return the resources with one of them changed: what ``change`` does to a copy of its properties."""
+    found = [item for item in resources if item.kind == kind and item.name == name]
+    assert len(found) == 1, [item.name for item in resources if item.kind == kind]
+    properties = copy.deepcopy(dict(found[0].properties))
+    change(properties)
+    return [replace(item, properties=properties) if item is found[0] else item for item in resources]
+
+
+def without(resources: Sequence[Resource], kind: str, namespace: str, name: str) -> list[Resource]:
+    """Return the resources but for one."""
+    left = [item for item in resources if (item.kind, item.namespace, item.name) != (kind, namespace, name)]
+    assert len(left) == len(resources) - 1
+    return left
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_shipped_stack_keeps_every_rule(stack: str, graph: Graph, judge: Judge) -> None:
+    assert judge(graph(stack)) == {}
+
+
+PEERS = "security.istio.io/PeerAuthentication"
+AUTHORIZATION = "security.istio.io/AuthorizationPolicy"
+NETWORK = "networking.k8s.io/NetworkPolicy"
+DEPLOYMENT = "apps/Deployment"
+SERVICE = "core/Service"
+KAFKA = "kafka.strimzi.io/Kafka"
+USER = "kafka.strimzi.io/KafkaUser"
+BROKERS = "demo-app-log-cluster-kafka"
+CLUSTER = "demo-app-log-cluster"
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "namespace", "name"),
+    [
+        ("mesh-strict", PEERS, "demo-app", "default"),
+        ("mesh-strict", PEERS, "istio-system", "default"),
+        ("default-deny", AUTHORIZATION, "kafka", "default-deny"),
+        ("default-deny", NETWORK, "demo-app", "default-deny"),
+    ],
+)
+def test_what_is_missing_breaks_one_rule(
+    rule: str, kind: str, namespace: str, name: str, dev: list[Resource], judge: Judge
+) -> None:
+    said = judge(without(dev, kind, namespace, name))
+    assert set(said) == {rule}
+    assert namespace in said[rule][0]
+
+
+def container(properties: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = properties["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def rule_of(properties: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = properties["spec"]["rules"][0]
+    return found
+
+
+def operation_of(properties: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = rule_of(properties)["to"][0]["operation"]
+    return found
+
+
+def acl_of(properties: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = properties["spec"]["authorization"]["acls"][0]
+    return found
+
+
+def setting(name: str, value: str) -> Change:
+    """Add a variable to the environment of a Deployment's container."""
+    return lambda properties: container(properties)["env"].append({"name": name, "value": value})
+
+
+def annotation(properties: dict[str, Any]) -> None:
+    properties["metadata"]["annotations"] = {"example.com/url": "https://me:hunter2@example.com"}
+
+
+MUTATIONS: list[tuple[str, str, str, Change]] = [
+    ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"]["portLevelMtls"].update({"9092": {"mode": "PERMISSIVE"}})),
+    ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"]["portLevelMtls"].update({"9090": {"mode": "DISABLE"}})),
+    ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"]["mtls"].update(mode="PERMISSIVE")),
+    ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"].update(selector={"matchLabels": {"app": "customer"}})),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: p["spec"]["rules"].append({})),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: rule_of(p).pop("from")),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: rule_of(p).pop("to")),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: rule_of(p)["from"][0]["source"].update(principals=["*"])),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: rule_of(p)["from"].append({"source": {"namespaces": ["x"]}})),
+    ("authorization-narrow", AUTHORIZATION, "customer", lambda p: operation_of(p).update(paths=["/*"])),
+    ("authorization-narrow", AUTHORIZATION, "ingress", lambda p: operation_of(p).pop("paths")),
+    ("authorization-narrow", AUTHORIZATION, BROKERS, lambda p: p["spec"]["rules"][1]["to"][0]["operation"].update(ports=["9092"])),
+    ("network-narrow", NETWORK, "customer-v1", lambda p: p["spec"]["ingress"].append({})),
+    ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p).update(operations=["All"])),
+    ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(name="*")),
+    ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(patternType="prefix")),
+    ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p).update(resource={"type": "cluster"})),
+    ("access-declared", AUTHORIZATION, "customer", lambda p: rule_of(p)["from"][0]["source"]["principals"].append("cluster.local/ns/demo-app/sa/consumer-v1")),
+    ("access-declared", AUTHORIZATION, "customer", lambda p: operation_of(p).update(methods=["DELETE"])),
+    ("access-declared", AUTHORIZATION, "customer", lambda p: operation_of(p).pop("ports")),
+    ("access-declared", AUTHORIZATION, "ingress", lambda p: operation_of(p).update(paths=["/admin"])),
+    ("access-declared", USER, "customer-writer", lambda p: acl_of(p)["operations"].append("Alter")),
+    ("access-declared", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(name="demo-application-log-preference")),
+    ("one-way-in", SERVICE, "customer", lambda p: p["spec"].update(type="LoadBalancer")),
+    ("one-way-in", SERVICE, "customer", lambda p: p["spec"].update(type="NodePort")),
+    ("one-way-in", SERVICE, "customer", lambda p: p["spec"].update(externalIPs=["192.0.2.1"])),
+    ("one-way-in", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["listeners"][0].update(type="loadbalancer")),
+    ("kafka-authenticated", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["listeners"][0].pop("authentication")),
+    ("kafka-authenticated", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["listeners"].append({"name": "open", "port": 9093, "type": "internal"})),
+    ("kafka-authorized", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"].pop("authorization")),
+    ("kafka-authorized", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["authorization"].update(superUsers=["CN=root"])),
+    ("no-literal-secret", DEPLOYMENT, "customer-v1", setting("DATABASE_PASSWORD", "hunter2")),
+    ("no-literal-secret", DEPLOYMENT, "customer-v1", setting("CONFIG", 'x required username="a" password="b";')),
+    ("no-literal-secret", DEPLOYMENT, "customer-v1", annotation),
+    ("image-pinned", DEPLOYMENT, "customer-v1", lambda p: container(p).update(image="ghcr.io:443/kafka-on-istio/services")),
+    ("own-service-account", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].pop("serviceAccountName")),
+    ("own-service-account", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].update(serviceAccountName="preference-v1")),
+    ("limits", DEPLOYMENT, "customer-v1", lambda p: container(p)["resources"]["limits"].pop("memory")),
+    ("limits", DEPLOYMENT, "customer-v1", lambda p: container(p).pop("resources")),
+    ("probes", DEPLOYMENT, "customer-v1", lambda p: container(p).pop("readinessProbe")),
+    ("restricted", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].pop("securityContext")),
+    ("restricted", DEPLOYMENT, "customer-v1", lambda p: container(p)["securityContext"].update(runAsNonRoot=False)),
+    ("restricted", DEPLOYMENT, "customer-v1", lambda p: container(p)["securityContext"]["capabilities"].update(add=["NET_ADMIN"])),
+    ("restricted", DEPLOYMENT, "customer-v1", lambda p: container(p)["securityContext"].pop("readOnlyRootFilesystem")),
+    ("restricted", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].update(hostNetwork=True)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "kind", "name", "change"), MUTATIONS)
+def test_a_change_breaks_one_rule(
+    rule: str, kind: str, name: str, change: Change, dev: list[Resource], judge: Judge
+) -> None:
+    said = judge(changed(dev, kind, name, change))
+    assert set(said) == {rule}
+    assert all(name in message for message in said[rule])
+
+
+@pytest.mark.parametrize(
+    ("rule", "config"),
+    [
+        ("image-pinned", {"image": "ghcr.io/kafka-on-istio/services:latest"}),
+        ("kafka-authorized", {"kafkaConfig": {"allow.everyone.if.no.acl.found": True}}),
+        ("one-way-in", {"gatewayServiceType": "LoadBalancer", "chartValues": {"istiod": {"x": 1}}}),
+    ],
+)
+def test_a_setting_breaks_one_rule(rule: str, config: dict[str, Any], graph: Graph, judge: Judge) -> None:
+    assert set(judge(graph("dev", **config))) == {rule}
