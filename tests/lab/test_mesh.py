@@ -175,3 +175,31 @@ def test_a_policy_that_is_taken_away_is_felt_at_once_and_back_when_it_is_back(sy
             text=json.dumps(kept),
         )
     eventually(lambda: call(address(system))[0] == 200)
+
+
+CERTIFICATE = "import urllib.request as u; print(u.urlopen('http://localhost:15000/certs').read().decode())"
+
+
+def serial(system: System, workload: str) -> str:
+    """Return the serial number of the certificate that a workload's sidecar shows."""
+    chains = json.loads(system.script(f"deployment/{workload}", CERTIFICATE))["certificates"]
+    return next(item["cert_chain"][0]["serial_number"] for item in chains if item.get("cert_chain"))
+
+
+def test_certificates_are_renewed_under_traffic(system: System) -> None:
+    before = system.get("-n", "demo-app", "deployment", "preference-v1")
+    annotation = {"proxy.istio.io/config": '{"proxyMetadata": {"SECRET_TTL": "20s"}}'}
+    patch = {"spec": {"template": {"metadata": {"annotations": annotation}}}}
+    rollout = ("-n", "demo-app", "rollout", "status", "deployment/preference-v1", "--timeout=90s")
+    with Traffic(system) as traffic:
+        system.kubectl("-n", "demo-app", "patch", "deployment", "preference-v1", "-p", json.dumps(patch))
+        system.kubectl(*rollout)
+        first = eventually(lambda: serial(system, "preference-v1"))
+        second = eventually(lambda: (found := serial(system, "preference-v1")) != first and found, 40)
+        assert eventually(lambda: serial(system, "preference-v1") not in (first, second), 40)
+        system.kubectl("-n", "demo-app", "rollout", "undo", "deployment/preference-v1")
+        system.kubectl(*rollout)
+        traffic.some()
+    assert traffic.failed() == []
+    after = system.get("-n", "demo-app", "deployment", "preference-v1")
+    assert after["spec"]["template"] == before["spec"]["template"]
