@@ -1,0 +1,281 @@
+"""Every connection that could be tried in the system, and what should become of it. Pure.
+
+A case goes *through* the source's own sidecar, as the application's traffic does, or *around* it, as that of the
+sidecar's user or of a pod without one. The first shows what the mesh decides by identity; the second shows what
+NetworkPolicies and mutual TLS hold back when a sidecar is no help.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from verify.access import Authentication, Edge, Model, Workload
+
+AGENT_PORTS = (15020, 15021, 15090)
+"""Ports that a sidecar has besides those that it takes over (Istio, "Ports used by Istio")."""
+
+UNDECLARED_PATH = "/undeclared"
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+class Outcome(str, Enum):
+    """What becomes of a connection: it is allowed, or what refuses it, in the order in which it gets there."""
+
+    ALLOWED = "allowed"
+    REGISTRY = "Sidecar"
+    NETWORK = "NetworkPolicy"
+    NOBODY = "nobody listens"
+    MUTUAL_TLS = "mTLS"
+    AUTHORIZATION = "AuthorizationPolicy"
+    STRIMZI = "Strimzi's mTLS"
+    UNKNOWN = "unknown"
+
+
+class Kind(str, Enum):
+    """What a source is."""
+
+    WORKLOAD = "workload"
+    STRANGER = "stranger"
+    """A pod with the labels of a workload and a sidecar, but another service account."""
+    PLAIN = "plain"
+    """A pod with the labels of a workload and no sidecar."""
+    ELSEWHERE = "elsewhere"
+    """A pod with the labels of a workload and a sidecar, in another namespace."""
+
+
+class Way(str, Enum):
+    """Which way a connection leaves its source."""
+
+    THROUGH = "through its sidecar"
+    AROUND = "around its sidecar"
+    ENTRY = "through the gateway"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where connections come from. ``like`` is the workload whose labels it has, and that it is but for a probe."""
+
+    id: str
+    kind: Kind
+    namespace: str
+    like: Workload
+
+    @property
+    def principal(self) -> str | None:
+        """Who it is in the mesh as far as a declaration goes: nobody, for a probe."""
+        return self.like.principal if self.kind is Kind.WORKLOAD else None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is tried: from where, which way, to where. ``host`` is None where a pod's own address is to be used."""
+
+    source: str
+    way: Way
+    speaks: str
+    host: str | None
+    pod_of: str
+    port: int
+    method: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request, where it should arrive, and what should become of it."""
+
+    request: Request
+    destination: str
+    expected: Outcome
+
+    def __str__(self) -> str:
+        """Name it in one line."""
+        request = self.request
+        what = f" {request.method} {request.path}" if request.method else ""
+        return f"{request.source} -> {self.destination}:{request.port}{what} ({request.way.value})"
+
+
+def sources(model: Model) -> list[Source]:
+    """Return the workloads, and the probes that are made for the occasion."""
+    found = [Source(it.id, Kind.WORKLOAD, it.namespace, it) for it in model.workloads]
+    likes = _covering(model)
+    found += [Source(f"{it.namespace}/stranger-{_name(it)}", Kind.STRANGER, it.namespace, it) for it in likes]
+    most = next((it for it in likes if it.namespace in model.closed), None)
+    if most:
+        found.append(Source(f"{most.namespace}/plain-{_name(most)}", Kind.PLAIN, most.namespace, most))
+        found.append(Source(f"elsewhere/{_name(most)}", Kind.ELSEWHERE, "elsewhere", most))
+    return found
+
+
+def _name(workload: Workload) -> str:
+    return workload.id.rpartition("/")[2]
+
+
+def _covering(model: Model) -> list[Workload]:
+    """Return few workloads that between them call all that is called by anyone over the mesh, the busiest first."""
+    calls = {
+        workload.id: {edge.destination for edge in _mesh_edges(model) if edge.source == workload.id}
+        for workload in model.workloads
+        if workload.sidecar
+    }
+    missing = set().union(*calls.values()) if calls else set()
+    chosen = []
+    while missing:
+        best = max(calls, key=lambda identifier: len(calls[identifier] & missing))
+        chosen.append(model.workload(best))
+        missing -= calls[best]
+    return chosen
+
+
+def _mesh_edges(model: Model) -> list[Edge]:
+    return [edge for edge in model.edges if edge.authentication is Authentication.MESH]
+
+
+def cases(model: Model) -> list[Case]:
+    """Return every case of the system."""
+    found = [
+        case
+        for source in sources(model)
+        for destination in model.workloads
+        if destination.id != source.id
+        for way in _ways(model, source)
+        for case in _pair(model, source, destination, way)
+    ]
+    return [*found, *_entries(model)]
+
+
+def counts(model: Model) -> dict[str, int]:
+    """Return how many cases there are of each way and expectation."""
+    found = Counter(f"{case.request.way.value}: {case.expected.value}" for case in cases(model))
+    return dict(sorted(found.items()))
+
+
+def _ways(model: Model, source: Source) -> tuple[Way, ...]:
+    gateway = model.gateway
+    if source.kind is Kind.PLAIN or not source.like.sidecar or (gateway and source.id == gateway.id):
+        return (Way.AROUND,)
+    return (Way.THROUGH, Way.AROUND) if source.kind is Kind.WORKLOAD else (Way.THROUGH,)
+
+
+def _pair(model: Model, source: Source, destination: Workload, way: Way) -> Iterator[Case]:
+    for port in _ports(model, destination, way):
+        declared = destination.port(port)
+        speaks = _speaks(model, port)
+        by_name = way is Way.THROUGH and declared and destination.hosts and speaks == "http"
+        host = destination.hosts[0] if by_name else None
+        several = bool(declared) and speaks == "http" and (way is Way.THROUGH or destination == model.gateway)
+        for method, path in _calls(model, destination) if several else [_plainest(model, speaks, destination)]:
+            request = Request(source.id, way, speaks, host, destination.id, port, method, path)
+            if host:
+                # Whoever calls a name does not choose which of the pods behind it answers.
+                request = Request(source.id, way, speaks, host, host, port, method, path)
+            yield Case(request, destination.id, expected(model, source, destination, way, port, method, path))
+
+
+def _ports(model: Model, destination: Workload, way: Way) -> list[int]:
+    """Return the ports to try: a destination's own, and in the closed namespaces those of all others too."""
+    own = [port.port for port in destination.ports]
+    if destination.namespace not in model.closed:
+        return own
+    every = dict.fromkeys([*own, *(port.port for workload in model.workloads for port in workload.ports)])
+    if way is Way.AROUND and destination.sidecar:
+        every |= dict.fromkeys(AGENT_PORTS)
+    return list(every)
+
+
+def _speaks(model: Model, port: int) -> str:
+    if port == model.kafka_port:
+        return "kafka"
+    if any(edge.port == port and edge.authentication is Authentication.STRIMZI for edge in model.edges):
+        return "tls"
+    return "http"
+
+
+def _plainest(model: Model, speaks: str, destination: Workload) -> tuple[str | None, str | None]:
+    if speaks != "http":
+        return None, None
+    return next(
+        ((edge.method, edge.path) for edge in model.edges if edge.destination == destination.id and edge.method),
+        ("GET", "/"),
+    )
+
+
+def _calls(model: Model, destination: Workload) -> list[tuple[str | None, str | None]]:
+    gateway = destination == model.gateway
+    declared = [entry.path for entry in model.entries] if gateway else [edge.path for edge in model.edges if edge.path]
+    paths = dict.fromkeys(
+        [*declared, *(["/"] if gateway else [entry.path for entry in model.entries]), UNDECLARED_PATH]
+    )
+    methods = dict.fromkeys([*METHODS, *(edge.method for edge in model.edges if edge.method)])
+    return [(method, path) for method in methods for path in paths]
+
+
+def expected(
+    model: Model, source: Source, destination: Workload, way: Way, port: int, method: str | None, path: str | None
+) -> Outcome:
+    """Return what should become of a connection: the first layer that has a reason to refuse it."""
+    if way is Way.THROUGH and not _known(model, source, destination, port):
+        return Outcome.REGISTRY
+    if not _reachable(model, source, destination, port):
+        return Outcome.NETWORK
+    if destination == model.gateway:
+        entered = any((entry.method, entry.path) == (method, path) for entry in model.entries)
+        return Outcome.ALLOWED if entered else Outcome.AUTHORIZATION
+    if _speaks(model, port) == "tls":
+        return Outcome.STRIMZI
+    if way is Way.AROUND:
+        return Outcome.MUTUAL_TLS
+    allowed = any(
+        (edge.destination, edge.port, edge.method, edge.path) == (destination.id, port, method, path)
+        and model.workload(edge.source).principal == source.principal
+        for edge in model.edges
+    )
+    return Outcome.ALLOWED if allowed else Outcome.AUTHORIZATION
+
+
+def _known(model: Model, source: Source, destination: Workload, port: int) -> bool:
+    """Tell whether the source's sidecar has heard of a port of the destination."""
+    if not destination.hosts or not destination.port(port):
+        return False
+    if source.namespace not in model.closed:
+        return True
+    called = {edge.destination for edge in model.edges if edge.source == source.like.id}
+    return any(set(model.workload(it).hosts) & set(destination.hosts) for it in called)
+
+
+def _reachable(model: Model, source: Source, destination: Workload, port: int) -> bool:
+    """Tell whether NetworkPolicies let the source open a connection."""
+    if not {source.namespace, destination.namespace} & model.closed:
+        return True
+    declared = any(
+        (edge.source, edge.destination, edge.port) == (source.like.id, destination.id, port) for edge in model.edges
+    )
+    return declared and source.namespace == source.like.namespace
+
+
+def _entries(model: Model) -> Iterator[Case]:
+    gateway = model.gateway
+    if gateway is None:
+        return
+    port = gateway.ports[0].port
+    behind = {(entry.method, entry.path): entry.service for entry in model.entries}
+    for method, path in _calls(model, gateway):
+        request = Request(gateway.id, Way.ENTRY, "http", "127.0.0.1", gateway.id, port, method, path)
+        service = behind.get((method, path))
+        if service is None:
+            yield Case(request, gateway.id, Outcome.AUTHORIZATION)
+        else:
+            called = [edge.destination for edge in model.edges if edge.source == gateway.id]
+            targets = [it for it in called if model.workload(it).hosts[0].startswith(f"{service}.")]
+            yield from (Case(request, target, Outcome.ALLOWED) for target in targets)
+
+
+def by_request(found: Iterable[Case]) -> dict[Request, list[Case]]:
+    """Return cases by what is tried for them: one request may arrive at one pod or another."""
+    result: dict[Request, list[Case]] = {}
+    for case in found:
+        result.setdefault(case.request, []).append(case)
+    return result

@@ -1,0 +1,198 @@
+"""What the proof asks of a cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.core.exceptions import ConfigError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import (
+    ConfigMap,
+    Namespace,
+    Pod,
+    PodEphemeralcontainers,
+    Secret,
+    ServiceAccount,
+)
+from lightkube.types import CascadeType, PatchType
+
+from verify.errors import VerifyError
+from verify.pods import LABEL, Manifest
+
+_POLL_SECONDS = 0.2
+_START_SECONDS = 90.0
+_NOT_FOUND = 404
+_RESOURCES: dict[str, Any] = {"Namespace": Namespace, "ServiceAccount": ServiceAccount, "Pod": Pod}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A container of a pod."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+class Cluster:
+    """A cluster by its kubeconfig; what goes wrong is told as VerifyError."""
+
+    def __init__(self, kubeconfig: str, context: str | None) -> None:
+        """Find the way to the cluster.
+
+        :raises VerifyError: if the kubeconfig does not lead to one.
+        """
+        try:
+            config = KubeConfig.from_file(kubeconfig)
+            chosen = config.get(context)
+            if chosen is None:
+                raise VerifyError(f"--kubeconfig {kubeconfig}: it has no current context; name one with --context")
+            self._config = chosen
+            self._client = Client(chosen, timeout=httpx2.Timeout(30))
+        except (ConfigError, OSError) as error:
+            named = f" --context {context}" if context else ""
+            raise VerifyError(f"--kubeconfig {kubeconfig}{named}: {error}") from error
+
+    def pods(self, namespace: str, labels: dict[str, str]) -> list[Manifest]:
+        """Return the pods with these labels that run and are not on their way out, ready ones first."""
+        found = self._ask(lambda: [*self._client.list(Pod, namespace=namespace, labels=dict(labels))])
+        plain = [pod.to_dict() for pod in found]
+        running = [
+            pod
+            for pod in plain
+            if pod.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+        ]
+        return sorted(running, key=lambda pod: not _is_ready(pod))
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the data of a Secret, in base64."""
+        return dict(self._ask(lambda: self._client.get(Secret, name, namespace=namespace)).data or {})
+
+    def config_map(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the data of a ConfigMap."""
+        return dict(self._ask(lambda: self._client.get(ConfigMap, name, namespace=namespace)).data or {})
+
+    def make(self, manifest: Manifest) -> None:
+        """Make an object."""
+        resource = _RESOURCES[manifest["kind"]]
+        self._ask(lambda: self._client.create(resource.from_dict(manifest), namespace=_where(manifest)))
+
+    def remove(self, manifest: Manifest) -> None:
+        """Remove an object; one that is not there is as good."""
+        resource = _RESOURCES[manifest["kind"]]
+        name = manifest["metadata"]["name"]
+        self._ask(
+            lambda: self._client.delete(
+                resource, name, namespace=_where(manifest), cascade=CascadeType.BACKGROUND, grace_period=1
+            ),
+            missing=None,
+        )
+
+    def sweep(self) -> None:
+        """Remove what earlier runs that were killed have left."""
+        for kind, resource in _RESOURCES.items():
+            everywhere = {} if kind == "Namespace" else {"namespace": "*"}
+            found = self._ask(lambda: [*self._client.list(resource, labels={LABEL: None}, **everywhere)])  # noqa: B023
+            for item in found:
+                metadata: ObjectMeta = item.metadata
+                self.remove({"kind": kind, "metadata": {"name": metadata.name, "namespace": metadata.namespace}})
+
+    def attach(self, place: Place, container: Manifest) -> None:
+        """Give a pod an ephemeral container."""
+        patch = {"spec": {"ephemeralContainers": [container]}}
+        self._ask(
+            lambda: self._client.patch(
+                PodEphemeralcontainers,
+                place.pod,
+                patch,
+                namespace=place.namespace,
+                patch_type=PatchType.STRATEGIC,
+            )
+        )
+
+    def until_runs(self, place: Place) -> Manifest:
+        """Wait until a container runs, and its pod's sidecar if it has one; return the pod.
+
+        :raises VerifyError: if it does not within a minute and a half.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            pod: Manifest = self._ask(
+                lambda: self._client.get(Pod, place.pod, namespace=place.namespace)
+            ).to_dict()
+            status = pod.get("status", {})
+            states = {
+                item["name"]: item
+                for kind in ("containerStatuses", "ephemeralContainerStatuses", "initContainerStatuses")
+                for item in status.get(kind) or []
+            }
+            own, sidecar = states.get(place.container, {}), states.get("istio-proxy", {"ready": True})
+            if "running" in (own.get("state") or {}) and sidecar.get("ready"):
+                return pod
+            if time.monotonic() > deadline:
+                where = f"pod {place.namespace}/{place.pod}, container {place.container}"
+                raise VerifyError(f"{where}: does not run: {json.dumps(own.get('state') or status.get('phase'))}")
+            time.sleep(_POLL_SECONDS)
+
+    def run(self, place: Place, program: str, seconds: float) -> bytes:
+        """Run a Python program, given on its standard input, in a container; return what it printed.
+
+        :raises VerifyError: if it failed.
+        """
+        where = f"pod {place.namespace}/{place.pod}"
+        try:
+            # A connection that becomes a WebSocket must not be one that another thread has a request on.
+            result = Client(self._config, timeout=httpx2.Timeout(30)).exec(
+                place.pod,
+                namespace=place.namespace,
+                container=place.container,
+                command=["python3", "-"],
+                stdin=program,
+                stdout=True,
+                stderr=True,
+                decode=None,
+                timeout=seconds,
+            )
+        except TimeoutError as error:
+            raise VerifyError(f"{where}: a program was silent for {seconds:.0f} s") from error
+        except (ApiError, httpx2.HTTPError, OSError) as error:
+            raise VerifyError(f"{where}: {error or type(error).__name__}") from error
+        if result.exit_code:
+            said = bytes(result.stderr or b"").decode(errors="replace").strip().splitlines()
+            raise VerifyError(f"{where}: {said[-1] if said else 'a program failed'}")
+        return bytes(result.stdout or b"")
+
+    def log(self, namespace: str, pod: str, container: str, lines: int) -> list[str]:
+        """Return the last lines of a container's log."""
+        return self._ask(
+            lambda: [
+                line.rstrip("\n")
+                for line in self._client.log(pod, namespace=namespace, container=container, tail_lines=lines)
+            ]
+        )
+
+    def _ask(self, question: Callable[[], Any], **instead: Any) -> Any:
+        try:
+            return question()
+        except ApiError as error:
+            if error.status.code == _NOT_FOUND and "missing" in instead:
+                return instead["missing"]
+            raise VerifyError(f"the API server: {error}") from error
+        except httpx2.HTTPError as error:
+            raise VerifyError(f"the API server: {error or type(error).__name__}") from error
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
+
+
+def _where(manifest: Manifest) -> str | None:
+    namespace = manifest["metadata"].get("namespace")
+    return str(namespace) if namespace else None

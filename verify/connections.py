@@ -1,0 +1,192 @@
+"""Tries the cases: sends each source its requests, and judges by what comes back and what the sidecars logged."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from verify import evidence, judge
+from verify.cases import Case, Kind, Outcome, Request, Way, by_request
+from verify.crew import Crew, at_once
+from verify.evidence import Line
+from verify.inside import connections as inside
+from verify.inside.connections import SIDECAR_USER
+from verify.judge import Result
+
+_PATIENCE_SECONDS = 6.0
+"""How long a connection may take; what an undeclared host drops takes as long."""
+
+_LOG_SECONDS = 10.0
+"""How long to wait for a log line. Envoy writes its own at least once a second."""
+
+_ROUNDS = 6
+_PER_POD = 8
+"""How often a name with several pods behind it is called for each of them, in a round."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A request that was tried: what its client saw, and what was logged at both ends."""
+
+    request: Request
+    seen: Mapping[str, Any]
+    own: Line | None
+    theirs: Mapping[str, tuple[Line, ...]]
+    """By workload, the lines of its sidecar about connections of this client."""
+
+    arrived: str | None
+    """The workload whose pod the source's sidecar chose."""
+
+    def result(self, case: Case) -> Result:
+        """Judge a case by it."""
+        request = self.request
+        theirs = self.theirs.get(case.destination, ())
+        return Result(case, *judge.outcome(request.way, request.speaks, self.seen, self.own, theirs))
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What a source's program found: when it began, and what it saw of each request."""
+
+    source: str
+    began: float
+    found: list[tuple[Request, Mapping[str, Any]]]
+
+
+class Connections:
+    """The attempts of a proof."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    def results(self, cases: Iterable[Case]) -> list[Result]:
+        """Try cases, and return what became of each."""
+        wanted = by_request(cases)
+        observations = self.observe(wanted)
+        return [_verdict(case, observations[request]) for request, of in wanted.items() for case in of]
+
+    def observe(self, wanted: Mapping[Request, list[Case]]) -> dict[Request, list[Observation]]:
+        """Try requests until each of their cases has been met, or there is no hope of it."""
+        observations: dict[Request, list[Observation]] = {request: [] for request in wanted}
+        missing = list(wanted)
+        for _ in range(_ROUNDS):
+            tried = [request for request in missing for _ in range(_times(wanted[request]))]
+            for observation in self._try(tried):
+                observations[observation.request].append(observation)
+            missing = [
+                request
+                for request in missing
+                if not all(any(_concerns(it, case) for it in observations[request]) for case in wanted[request])
+            ]
+            if not missing:
+                break
+        return observations
+
+    def _try(self, requests: list[Request]) -> list[Observation]:
+        by_place: dict[tuple[str, Way], list[Request]] = {}
+        for request in requests:
+            by_place.setdefault((request.source, request.way), []).append(request)
+        sent = at_once(lambda item: self._send(item[0][0], item[0][1], item[1]), by_place.items())
+        return self._explained(sent)
+
+    def _send(self, source: str, way: Way, requests: list[Request]) -> _Sent:
+        post = self._crew.posts[source]
+        around = way is Way.AROUND and post.source.kind is Kind.WORKLOAD
+        place = self._crew.place(source, way)
+        user = SIDECAR_USER if around and place.container.endswith("around") else None
+        program = (
+            f"{inspect.getsource(inside)}\n"
+            "import json, time\n"
+            "began = time.time()\n"
+            f"found = attempts({[self._wanted(request) for request in requests]!r}, {_PATIENCE_SECONDS}, {user!r})\n"
+            "print(json.dumps([began, found]))\n"
+        )
+        began, found = msgspec.json.decode(self._crew.cluster.run(place, program, 120))
+        return _Sent(source, began, list(zip(requests, found, strict=True)))
+
+    def _wanted(self, request: Request) -> dict[str, Any]:
+        post = self._crew.posts.get(request.pod_of)
+        host = request.host or (post.address if post else request.pod_of)
+        wanted: dict[str, Any] = {"speaks": request.speaks, "host": host, "port": request.port}
+        if request.method:
+            wanted |= {"method": request.method, "path": request.path}
+        return wanted
+
+    def _explained(self, sent: list[_Sent]) -> list[Observation]:
+        """Read the logs until they explain all that was seen."""
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            logs = self._logs(sent)
+            found = [
+                self._observation(one.source, request, seen, one.began, logs)
+                for one in sent
+                for request, seen in one.found
+            ]
+            if time.monotonic() > deadline or all(map(_is_explained, found)):
+                return found
+            time.sleep(0.5)
+
+    def _logs(self, sent: list[_Sent]) -> dict[str, list[str]]:
+        workloads = [it.id for it in self._crew.model.workloads if it.sidecar]
+        names = list(dict.fromkeys([*(one.source for one in sent), *workloads]))
+        return dict(zip(names, at_once(self._crew.log, names), strict=True))
+
+    def _observation(
+        self, source: str, request: Request, seen: Mapping[str, Any], began: float, logs: Mapping[str, list[str]]
+    ) -> Observation:
+        local = str(seen.get("local"))
+        own = None if request.way is Way.AROUND else self._lines(source, began, logs).get(local)
+        arrived = self._crew.owners.get(evidence.host((own or {}).get("upstream_host")))
+        targets = {request.pod_of, arrived} & logs.keys()
+        theirs = {
+            target: tuple(
+                line
+                for line in self._from(target, began, logs, self._crew.posts[source].address)
+                if _is_about(line, request, local)
+            )
+            for target in targets
+            if target
+        }
+        return Observation(request, seen, own, theirs, arrived)
+
+    def _lines(self, name: str, began: float, logs: Mapping[str, list[str]]) -> dict[str, Line]:
+        return evidence.by_client(evidence.lines(logs[name], began))
+
+    def _from(self, name: str, began: float, logs: Mapping[str, list[str]], address: str) -> list[Line]:
+        found = evidence.lines(logs[name], began)
+        return [line for line in found if evidence.host(line.get("downstream_remote_address")) == address]
+
+
+def _is_about(line: Line, request: Request, local: str) -> bool:
+    if request.way is Way.AROUND:
+        return line.get("downstream_remote_address") == local
+    if request.method:
+        return (line.get("method"), line.get("path")) == (request.method, request.path)
+    return evidence.port(line.get("downstream_local_address")) == request.port
+
+
+def _is_explained(observation: Observation) -> bool:
+    request, seen = observation.request, observation.seen
+    theirs = [line for of in observation.theirs.values() for line in of]
+    return judge.outcome(request.way, request.speaks, seen, observation.own, theirs)[0] is not Outcome.UNKNOWN
+
+
+def _times(cases: list[Case]) -> int:
+    several = {case.destination for case in cases if case.expected not in (Outcome.REGISTRY, Outcome.NETWORK)}
+    return _PER_POD * len(several) if len(several) > 1 else 1
+
+
+def _concerns(observation: Observation, case: Case) -> bool:
+    return observation.arrived in (None, case.destination) or len({observation.request.pod_of, case.destination}) == 1
+
+
+def _verdict(case: Case, observations: list[Observation]) -> Result:
+    results = [it.result(case) for it in observations if _concerns(it, case)]
+    if not results:
+        return Result(case, Outcome.UNKNOWN, f"none of {len(observations)} requests arrived there")
+    return next((result for result in results if not result.is_as_declared), results[0])

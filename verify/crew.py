@@ -1,0 +1,157 @@
+"""Where the proof's programs run: in the workloads' own pods, and in those of the probes made for the occasion."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from verify import pods
+from verify.access import Model
+from verify.cases import Kind, Source, Way, sources
+from verify.cluster import Cluster, Place
+from verify.errors import VerifyError
+from verify.pods import Manifest
+
+_AT_ONCE = 8
+_PROXY = "istio-proxy"
+_LOG_LINES = 20_000
+_END = "import os, signal; os.kill(1, signal.SIGTERM)"
+
+
+@dataclass
+class Post:
+    """A source's pod, and the containers in it that programs run in."""
+
+    source: Source
+    namespace: str
+    pod: str
+    address: str
+    containers: dict[str, Place] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def at_once(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """Do something for several items at once; return what came of each."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(work, items))
+
+
+class Crew:
+    """All posts of a proof; what was made for it is removed when it is left, whatever happens."""
+
+    def __init__(self, cluster: Cluster, model: Model, image: str | None) -> None:
+        """:param image: that of the programs' containers; the services' own without one."""
+        self.cluster = cluster
+        self.model = model
+        self.posts: dict[str, Post] = {}
+        self.owners: dict[str, str] = {}
+        """Workloads by the addresses of their pods."""
+        self._image = image
+        self._run = secrets.token_hex(3)
+        self._made: list[Manifest] = []
+
+    def __enter__(self) -> Self:
+        """Find the workloads' pods.
+
+        :raises VerifyError: if one has none that runs.
+        """
+        self.cluster.sweep()
+        found = at_once(lambda it: self.cluster.pods(it.namespace, it.labels), self.model.workloads)
+        for workload, running in zip(self.model.workloads, found, strict=True):
+            own = [pod for pod in running if pods.LABEL not in pod["metadata"]["labels"]]
+            if not own:
+                raise VerifyError(f"workload {workload.id}: no pod runs; is the stack up?")
+            self.owners |= {pod["status"]["podIP"]: workload.id for pod in own}
+            self._image = self._image or self._services_image(workload.id, own[0])
+            source = Source(workload.id, Kind.WORKLOAD, workload.namespace, workload)
+            self.posts[workload.id] = _post(source, own[0])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the containers, and remove the probes."""
+        ended = [place for post in self.posts.values() for name, place in post.containers.items() if name != "probe"]
+        at_once(self._end, ended)
+        for manifest in reversed(self._made):
+            with contextlib.suppress(VerifyError):
+                self.cluster.remove(manifest)
+
+    def send_probes(self) -> None:
+        """Make the probes' pods, and wait until they run.
+
+        :raises VerifyError: if one does not.
+        """
+        if any(post.source.kind is not Kind.WORKLOAD for post in self.posts.values()):
+            return
+        probes = [source for source in sources(self.model) if source.kind is not Kind.WORKLOAD]
+        spaces = {source.id: self._space(source) for source in probes}
+        if any(source.kind is Kind.ELSEWHERE for source in probes):
+            self._make(pods.namespace(self._run))
+        for space in dict.fromkeys(spaces.values()):
+            self._make(pods.account(self._run, space))
+
+        def send(source: Source) -> Post:
+            manifest = pods.probe(self._run, source, spaces[source.id], str(self._image))
+            self._make(manifest)
+            place = Place(spaces[source.id], manifest["metadata"]["name"], pods.CONTAINER)
+            post = _post(source, self.cluster.until_runs(place))
+            post.containers["probe"] = place
+            return post
+
+        self.posts |= {post.source.id: post for post in at_once(send, probes)}
+
+    def place(self, source: str, way: Way) -> Place:
+        """Return where a program's connections leave a source that way."""
+        post = self.posts[source]
+        if "probe" in post.containers:
+            return post.containers["probe"]
+        gateway = self.model.gateway
+        # In the gateway's pod nothing leads connections through Envoy, so that any user's go around it.
+        alone = not post.source.like.sidecar or (gateway is not None and source == gateway.id)
+        around = way is Way.AROUND and not alone
+        return self._container(post, "around" if around else "worker", pods.AROUND if around else pods.WORKER)
+
+    def listener(self, source: str) -> Place:
+        """Return where a pod's packets can be seen."""
+        return self._container(self.posts[source], "listener", pods.LISTENER)
+
+    def log(self, identifier: str) -> list[str]:
+        """Return what a source's or workload's sidecar said last; nothing where it has none."""
+        post = self.posts[identifier]
+        if post.source.kind is Kind.PLAIN or not post.source.like.sidecar:
+            return []
+        return self.cluster.log(post.namespace, post.pod, _PROXY, _LOG_LINES)
+
+    def _container(self, post: Post, name: str, context: Manifest) -> Place:
+        with post.lock:
+            if name not in post.containers:
+                place = Place(post.namespace, post.pod, f"verify-{self._run}-{name}")
+                self.cluster.attach(place, pods.ephemeral(place.container, str(self._image), context))
+                post.containers[name] = place
+                self.cluster.until_runs(place)
+            return post.containers[name]
+
+    def _make(self, manifest: Manifest) -> None:
+        self._made.append(manifest)
+        self.cluster.make(manifest)
+
+    def _end(self, place: Place) -> None:
+        with contextlib.suppress(VerifyError):
+            self.cluster.run(place, _END, 10)
+
+    def _space(self, source: Source) -> str:
+        return f"verify-{self._run}" if source.kind is Kind.ELSEWHERE else source.namespace
+
+    def _services_image(self, workload: str, pod: Manifest) -> str | None:
+        user = next((user for user in self.model.users if workload in user.workloads), None)
+        containers = pod["spec"]["containers"]
+        return next((it["image"] for it in containers if user and it["name"] == user.service), None)
+
+
+def _post(source: Source, pod: Manifest) -> Post:
+    metadata = pod["metadata"]
+    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"])

@@ -1,0 +1,69 @@
+"""What Envoy's access logs tell about connections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+Line = dict[str, Any]
+"""A line of the access log in JSON, its fields named as Istio's documentation names them."""
+
+
+def lines(log: Iterable[str], since: float) -> list[Line]:
+    """Return the access log's lines among what a sidecar says, of what began at a time or later.
+
+    :param since: in seconds since 1970, by the clock of the sidecar's node.
+    """
+    found = []
+    for text in log:
+        if not text.startswith("{"):
+            continue
+        try:
+            line = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            continue
+        begun = line.get("start_time")
+        # Envoy writes milliseconds.
+        if begun and datetime.fromisoformat(begun).timestamp() >= since - 0.001:
+            found.append(line)
+    return found
+
+
+def by_client(found: Iterable[Line]) -> dict[str, Line]:
+    """Return lines by the client's address and port."""
+    return {str(line.get("downstream_remote_address")): line for line in found}
+
+
+def is_black_hole(line: Line) -> bool:
+    """Tell whether a sidecar did not know where to go (``BlackHoleCluster``, or a route that refuses all)."""
+    return "BlackHoleCluster" in str(line.get("upstream_cluster")) or line.get("route_name") == "block_all"
+
+
+def is_unreached(line: Line) -> bool:
+    """Tell whether a sidecar could not connect to where it was to go."""
+    return "UF" in str(line.get("response_flags")).split(",")
+
+
+def is_denied(line: Line) -> bool:
+    """Tell whether an AuthorizationPolicy refused it."""
+    said = f"{line.get('response_code_details')} {line.get('connection_termination_details')}"
+    return "rbac_access_denied" in said
+
+
+def is_plaintext_refused(line: Line) -> bool:
+    """Tell whether mutual TLS was missed: no chain of filters takes a connection without it."""
+    return line.get("response_code_details") == "filter_chain_not_found"
+
+
+def host(address: object) -> str:
+    """Return an address without its port."""
+    return str(address or "").rpartition(":")[0]
+
+
+def port(address: object) -> int:
+    """Return an address's port, 0 where there is none."""
+    text = str(address or "").rpartition(":")[2]
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,108 @@
+"""What became of a connection, out of what its client saw and what the sidecars logged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from verify import evidence
+from verify.cases import Case, Outcome, Way
+from verify.evidence import Line
+
+Seen = Mapping[str, Any]
+"""What ``verify.inside.connections.attempt`` returns."""
+
+_UNREACHABLE = {"EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM", "TIMEOUT"}
+_RESET = {"ECONNRESET", "EPIPE", "RemoteDisconnected", "BadStatusLine"}
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a case, and what shows it."""
+
+    case: Case
+    outcome: Outcome
+    evidence: str
+
+    @property
+    def is_as_declared(self) -> bool:
+        """Whether it is what the access model says."""
+        return self.outcome is self.case.expected
+
+    def __str__(self) -> str:
+        """Tell it in one line, with what should be where it is not."""
+        if self.is_as_declared:
+            return f"{self.case}: {self.outcome.value}"
+        should = self.case.expected.value
+        wanted = "allowed" if self.case.expected is Outcome.ALLOWED else f"refused by {should}"
+        what = "allowed" if self.outcome is Outcome.ALLOWED else f"refused by {self.outcome.value}"
+        what = self.outcome.value if self.outcome in (Outcome.UNKNOWN, Outcome.NOBODY) else what
+        return f"{self.case}: {what}, should be {wanted} ({self.evidence})"
+
+
+def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> tuple[Outcome, str]:
+    """Return what became of a connection, and what shows it.
+
+    :param own: the line of the source's sidecar, where the connection went through one.
+    :param theirs: lines of the destination's sidecar about connections from the source.
+    """
+    shown = _shown(seen, own)
+    if way is Way.AROUND:
+        return _around(speaks, seen, theirs), shown
+    if own is None:
+        return Outcome.UNKNOWN, f"{shown}; the sidecar has logged nothing of it"
+    if evidence.is_black_hole(own):
+        return Outcome.REGISTRY, shown
+    if evidence.is_unreached(own):
+        return Outcome.NETWORK, shown
+    if evidence.is_denied(own) or any(evidence.is_denied(line) for line in theirs) and not seen.get("answer"):
+        return Outcome.AUTHORIZATION, shown
+    return _answered(speaks, seen), shown
+
+
+def _around(speaks: str, seen: Seen, theirs: Sequence[Line]) -> Outcome:
+    error = seen.get("error")
+    if seen["stage"] == "connect":
+        if error == "ECONNREFUSED":
+            return Outcome.NOBODY
+        return Outcome.NETWORK if error in _UNREACHABLE else Outcome.UNKNOWN
+    closed = error in _RESET or seen.get("answer") == ""
+    if closed and any(evidence.is_plaintext_refused(line) for line in theirs):
+        return Outcome.MUTUAL_TLS
+    if closed and any(evidence.is_denied(line) for line in theirs):
+        return Outcome.AUTHORIZATION
+    return _answered(speaks, seen)
+
+
+def _answered(speaks: str, seen: Seen) -> Outcome:
+    if speaks == "tls":
+        # Whoever gets as far as a certificate and is asked for another has met the server's own mutual TLS.
+        return Outcome.STRIMZI if "CERTIFICATE" in str(seen.get("refusal")) else _if_done(seen)
+    if speaks == "http":
+        if seen.get("status") == _FORBIDDEN and "RBAC" in str(seen.get("text")):
+            return Outcome.AUTHORIZATION
+        return Outcome.ALLOWED if seen.get("status") else Outcome.UNKNOWN
+    return _if_done(seen)
+
+
+def _if_done(seen: Seen) -> Outcome:
+    return Outcome.ALLOWED if seen["stage"] == "done" and seen.get("answer") else Outcome.UNKNOWN
+
+
+def _shown(seen: Seen, own: Line | None) -> str:
+    parts = []
+    if seen.get("status"):
+        parts.append(f"status {seen['status']}")
+    if seen.get("error"):
+        parts.append(f"{seen['error']} at {seen['stage']}")
+    if seen.get("refusal"):
+        parts.append(str(seen["refusal"]))
+    if seen.get("answer"):
+        parts.append("an answer")
+    if own:
+        flags = own.get("response_flags")
+        parts += [f"flags {flags}"] if flags not in (None, "-", "") else []
+        parts += [str(own["response_code_details"])] if own.get("response_code_details") else []
+    return ", ".join(parts) or "closed without an answer"
