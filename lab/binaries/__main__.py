@@ -2,10 +2,11 @@
 
 import sys
 
-from lab.binaries.build import build
+from lab.binaries.build import build, istioctl
 from lab.errors import LabError
 
 try:
     build()
+    istioctl()
 except LabError as error:
     sys.exit(f"error: {error}")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -66,13 +66,25 @@ def toolchain(say: Say = print) -> str:
 
 
 def build(say: Say = print) -> Path:
-    """Return the folder that holds the commands, building them where that was not done yet.
+    """Return the folder that holds the lab's commands, building them where that was not done yet.
 
     :param say: is told what goes on.
     :raises LabError: if there is no Go toolchain, no space, or a build fails.
     """
+    return _built("binaries", PACKAGES, say)
+
+
+def istioctl(say: Say = print) -> Path:
+    """Return ``istioctl``, which only tests need, building it where that was not done yet.
+
+    :raises LabError: as ``build`` does.
+    """
+    return _built("istioctl", {"istioctl": "istio.io/istio/istioctl/cmd/istioctl"}, say) / "istioctl"
+
+
+def _built(name: str, packages: Mapping[str, str], say: Say) -> Path:
     go = toolchain(say)
-    inputs = (_run([go, "version"]), _LINKER_FLAGS, str(sorted(PACKAGES.items())))
+    inputs = (_run([go, "version"]), _LINKER_FLAGS, str(sorted(packages.items())))
 
     def make(folder: Path) -> None:
         free = shutil.disk_usage(folder).free
@@ -82,23 +94,13 @@ def build(say: Say = print) -> Path:
                 " free some, or set XDG_CACHE_HOME to another disk"
             )
             raise LabError(message)
-        say("building the control plane and the mesh from their Go modules; the first time takes some ten minutes")
-        for number, (name, package) in enumerate(PACKAGES.items(), 1):
+        say(f"building {', '.join(packages)} from their Go modules; the first time takes minutes")
+        for number, (command, package) in enumerate(packages.items(), 1):
             started = time.monotonic()
-            command = [
-                go,
-                "build",
-                "-mod=readonly",
-                "-ldflags",
-                _LINKER_FLAGS,
-                "-o",
-                str(folder / name),
-                package,
-            ]
-            _run(command)
-            say(f"  {number} of {len(PACKAGES)}: {name} ({time.monotonic() - started:.0f} s)")
+            _run([go, "build", "-mod=readonly", "-ldflags", _LINKER_FLAGS, "-o", str(folder / command), package])
+            say(f"  {number} of {len(packages)}: {command} ({time.monotonic() - started:.0f} s)")
 
-    return cache.once(f"binaries-{cache.key(inputs, _FILES)}", make)
+    return cache.once(f"{name}-{cache.key(inputs, _FILES)}", make)
 
 
 def module_folder(path: str, say: Say = print) -> Path:

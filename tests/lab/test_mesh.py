@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
 import time
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from lab.binaries.build import istioctl
 from tests.lab.conftest import System, eventually
 from tests.lab.traffic import LOG_IN, Traffic, address, call, records
 
@@ -203,3 +205,11 @@ def test_certificates_are_renewed_under_traffic(system: System) -> None:
     assert traffic.failed() == []
     after = system.get("-n", "demo-app", "deployment", "preference-v1")
     assert after["spec"]["template"] == before["spec"]["template"]
+
+
+def test_istioctl_finds_nothing_to_say(system: System) -> None:
+    command = [str(istioctl()), "analyze", "--all-namespaces", "--kubeconfig", str(system.kubeconfig)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = (result.stdout + result.stderr).splitlines()
+    assert [line for line in said if line.startswith(("Error", "Warning"))] == []
