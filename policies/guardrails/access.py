@@ -67,7 +67,12 @@ def authorization_narrow(resource: Resource) -> Iterator[str]:
     spec = at(resource.properties, "spec")
     for number, rule in enumerate(each(spec, "rules")):
         where = f"AuthorizationPolicy {resource.namespace}/{resource.name}, rule {number}"
-        yield from (f"{where} {fault}" for fault in (*_operation_faults(rule), *_source_faults(spec, rule)))
+        yield from (f"{where} {fault}" for fault in _rule_faults(spec, rule))
+
+
+def _rule_faults(spec: Any, rule: Any) -> Iterator[str]:
+    yield from _operation_faults(rule)
+    yield from _source_faults(spec, rule)
 
 
 def _operation_faults(rule: Any) -> Iterator[str]:
@@ -130,16 +135,19 @@ def acl_narrow(resource: Resource) -> Iterator[str]:
         return
     for number, acl in enumerate(each(resource.properties, "spec", "authorization", "acls")):
         where = f"KafkaUser {resource.namespace}/{resource.name}, ACL {number}"
-        if at(acl, "type") == "deny":
-            continue
-        kind, name, pattern = (at(acl, "resource", key) for key in ("type", "name", "patternType"))
-        if kind == "cluster":
-            yield f"{where} is about the cluster"
-        if name == "*" or pattern not in (None, "literal"):
-            yield f"{where} is about every {kind} that matches {pattern or 'literal'} {name}"
-        for operation in each(acl, "operations"):
-            if operation == "All":
-                yield f"{where} allows the operation All"
+        yield from (f"{where} {fault}" for fault in _acl_faults(acl))
+
+
+def _acl_faults(acl: Any) -> Iterator[str]:
+    if at(acl, "type") == "deny":
+        return
+    kind, name, pattern = (at(acl, "resource", key) for key in ("type", "name", "patternType"))
+    if kind == "cluster":
+        yield "is about the cluster"
+    if name == "*" or pattern not in (None, "literal"):
+        yield f"is about every {kind} that matches {pattern or 'literal'} {name}"
+    if "All" in each(acl, "operations"):
+        yield "allows the operation All"
 
 
 @stack_rule(
@@ -149,7 +157,10 @@ def acl_narrow(resource: Resource) -> Iterator[str]:
     "the policy.",
 )
 def declared(resources: Sequence[Resource]) -> Iterator[Violation]:
-    """What AuthorizationPolicies and ACLs allow is in the access model that the stack exports as ``accessModel``."""
+    """What AuthorizationPolicies and ACLs allow is in the access model that the stack exports as ``accessModel``.
+
+    What authorization-narrow and acl-narrow object to is left to them.
+    """
     models = [at(item.properties, "accessModel") for item in resources if item.type == "pulumi:pulumi:Stack"]
     for model in (model for model in models if model):
         for resource in of_kind(resources, AUTHORIZATION_POLICY):
@@ -161,8 +172,9 @@ def declared(resources: Sequence[Resource]) -> Iterator[Violation]:
 
 def _undeclared_requests(resource: Resource, model: Any) -> Iterator[str]:
     where = f"AuthorizationPolicy {resource.namespace}/{resource.name}"
+    spec = at(resource.properties, "spec")
     allowed = _declared_requests(resource, model)
-    for rule in each(resource.properties, "spec", "rules"):
+    for rule in (rule for rule in each(spec, "rules") if not any(_rule_faults(spec, rule))):
         principals = [name for item in each(rule, "from") for name in each(item, "source", "principals")] or [None]
         for operation in (at(item, "operation") for item in each(rule, "to")):
             ports, methods, paths = (list(each(operation, key)) or [None] for key in ("ports", "methods", "paths"))
@@ -207,8 +219,9 @@ def _undeclared_rights(resource: Resource, model: Any) -> Iterator[str]:
         for acl in each(user, "acls")
         for operation in each(acl, "operations")
     }
-    for acl in each(resource.properties, "spec", "authorization", "acls"):
+    acls = each(resource.properties, "spec", "authorization", "acls")
+    for acl in (acl for acl in acls if at(acl, "type") != "deny" and not any(_acl_faults(acl))):
         kind, name = at(acl, "resource", "type"), at(acl, "resource", "name")
         for operation in each(acl, "operations"):
-            if at(acl, "type") != "deny" and (kind, name, operation) not in rights:
+            if (kind, name, operation) not in rights:
                 yield f"{where} allows what is not declared: {operation} on {kind} {name}"

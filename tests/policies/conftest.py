@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from guardrails.resource import Resource
@@ -57,7 +57,7 @@ def graph() -> Callable[..., list[Resource]]:
     """Return the resources of a stack as a first update would make them, with settings laid over its own."""
 
     @cache
-    def made(stack: str, config: tuple[tuple[str, Any], ...]) -> Preview:
-        return Program(ROOT).simulate(stack=stack, config=dict(config))
+    def made(stack: str, config: str) -> list[Resource]:
+        return resources(Program(ROOT).simulate(stack=stack, config=json.loads(config)))
 
-    return lambda stack, **config: resources(made(stack, tuple(config.items())))
+    return lambda stack, **config: made(stack, json.dumps(config))

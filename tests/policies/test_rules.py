@@ -180,8 +180,101 @@ def test_a_change_breaks_one_rule(
     [
         ("image-pinned", {"image": "ghcr.io/kafka-on-istio/services:latest"}),
         ("kafka-authorized", {"kafkaConfig": {"allow.everyone.if.no.acl.found": True}}),
-        ("one-way-in", {"gatewayServiceType": "LoadBalancer", "chartValues": {"istiod": {"x": 1}}}),
+        (
+            "no-literal-secret",
+            {"services": [{"name": "web", "versions": [{"name": "v1"}], "env": {"API_TOKEN": "t0ken"}}], "routes": []},
+        ),
     ],
 )
-def test_a_setting_breaks_one_rule(rule: str, config: dict[str, Any], graph: Graph, judge: Judge) -> None:
+def test_a_setting_of_the_program_breaks_one_rule(
+    rule: str, config: dict[str, Any], graph: Graph, judge: Judge
+) -> None:
     assert set(judge(graph("dev", **config))) == {rule}
+
+
+def test_a_generated_password_is_found_wherever_it_is_said(dev: list[Resource], judge: Judge) -> None:
+    password = next(item.properties["result"] for item in dev if item.type.startswith("random:"))
+    said = judge(changed(dev, DEPLOYMENT, "customer-v1", setting("GREETING", f"hello {password}")))
+    assert set(said) == {"no-leaked-password"}
+    assert said["no-leaked-password"] == ["Deployment demo-app/customer-v1 says a password in its env GREETING"]
+
+
+def test_a_config_map_is_searched_too(dev: list[Resource], judge: Judge) -> None:
+    urn = "urn:pulumi:dev::kafka-on-istio::kubernetes:core/v1:ConfigMap::settings"
+    private = "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----"
+    for data in ({"db.password": "hunter2"}, {"tls.pem": private}):
+        properties = {"metadata": {"name": "settings", "namespace": "demo-app"}, "data": data}
+        said = judge([*dev, Resource("kubernetes:core/v1:ConfigMap", urn, properties)])
+        assert set(said) == {"no-literal-secret"}
+
+
+@pytest.mark.parametrize(
+    ("type_token", "spec", "allowed"),
+    [
+        ("kubernetes:networking.k8s.io/v1:Ingress", {"rules": []}, False),
+        ("kubernetes:route.openshift.io/v1:Route", {"to": {"kind": "Service", "name": "customer"}}, False),
+        ("kubernetes:route.openshift.io/v1:Route", {"to": {"kind": "Service", "name": "istio-ingressgateway"}}, True),
+        ("kubernetes:core/v1:Service", {"type": "LoadBalancer", "selector": {"istio": "ingressgateway"}}, True),
+        ("kubernetes:core/v1:Service", {"type": "LoadBalancer", "selector": {"istio": "egressgateway"}}, False),
+    ],
+)
+def test_only_the_gateway_is_a_way_in(
+    type_token: str, spec: dict[str, Any], allowed: bool, dev: list[Resource], judge: Judge
+) -> None:
+    urn = f"urn:pulumi:dev::kafka-on-istio::{type_token}::way"
+    properties = {"metadata": {"name": "way", "namespace": "istio-system"}, "spec": spec}
+    assert set(judge([*dev, Resource(type_token, urn, properties)])) == (set() if allowed else {"one-way-in"})
+
+
+def test_of_a_chart_only_the_images_are_judged(graph: Graph, judge: Judge) -> None:
+    lab = graph("lab")
+
+    def weaken(properties: dict[str, Any]) -> None:
+        for key in ("resources", "readinessProbe", "securityContext"):
+            container(properties).pop(key, None)
+
+    assert judge(changed(lab, DEPLOYMENT, "istiod", weaken)) == {}
+    said = judge(
+        changed(lab, DEPLOYMENT, "istiod", lambda p: container(p).update(image="registry.istio.io/pilot:latest"))
+    )
+    assert set(said) == {"image-pinned"}
+
+
+def test_a_namespace_that_only_holds_a_workload_must_be_closed_too(dev: list[Resource], judge: Judge) -> None:
+    said = judge(changed(dev, DEPLOYMENT, "customer-v1", lambda p: p["metadata"].update(namespace="elsewhere")))
+    assert set(said) == {"mesh-strict", "default-deny"}
+
+
+def durable(rules: Sequence[Rule], resources: Sequence[Resource]) -> list[str]:
+    """Return what the rule for production says."""
+    (rule,) = (item for item in rules if getattr(item, "production", False))
+    return [found.message for found in violations(rule, resources)]
+
+
+def test_a_stack_for_production_must_stand_the_loss_of_a_node(graph: Graph, rules: tuple[Rule, ...]) -> None:
+    assert durable(rules, graph("dev")) != []
+    assert durable(rules, graph("dev", **DURABLE)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change", "message"),
+    [
+        (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].pop("min.insync.replicas"), "min.insync.replicas 1"),
+        (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].update({"min.insync.replicas": 3}), "min.insync.replicas 3"),
+        (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].update({"default.replication.factor": 2}), "factor 2"),
+        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"].update(replicas=2), "2 nodes with the role broker"),
+        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"]["storage"].update(type="ephemeral"), "type ephemeral"),
+        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"]["storage"].update(deleteClaim=True), "goes with"),
+        ("kafka.strimzi.io/KafkaTopic", "demo-application-log-customer", lambda p: p["spec"].update(replicas=1), "1 replicas"),
+    ],
+)  # fmt: skip
+def test_each_way_to_lose_records_in_production_is_told(
+    kind: str, name: str, change: Change, message: str, graph: Graph, rules: tuple[Rule, ...]
+) -> None:
+    said = durable(rules, changed(graph("dev", **DURABLE), kind, name, change))
+    assert any(message in line for line in said), said
+
+
+def test_every_rule_has_been_seen_to_fail(rules: tuple[Rule, ...]) -> None:
+    broken = {rule for rule, *_ in MUTATIONS} | {"mesh-strict", "default-deny", "no-leaked-password", "kafka-durable"}
+    assert {rule.name for rule in rules} == broken
