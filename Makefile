@@ -61,7 +61,13 @@ lint: environment ## Check style, types and the layers of the architecture
 bench: environment ## Measure the engine, the report and the chain of services
 	.venv/bin/python -m benchmarks
 
-test: lint ## Run all tests
+# As `pulumi install` makes it: the policy SDK asks for an older protobuf than the program has.
+policies/.venv: policies/requirements.txt
+	@$(PYTHON) -m venv $@
+	@$@/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test: lint policies/.venv ## Run all tests
 	.venv/bin/python -m lab.binaries
 	.venv/bin/python -m lab.charts
 	.venv/bin/python -m pytest
