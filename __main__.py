@@ -13,70 +13,83 @@ from components.kafka_user import KafkaUser
 from components.mesh_namespace import MeshNamespace
 from components.mesh_security import MeshSecurity
 from components.observability import Observability
+from components.platform_reference import PlatformReference
 from components.strimzi_operator import StrimziOperator
-from model import access, commands
+from model import access, commands, platform
 from model.settings import Service
 
 settings = read_settings()
 
-# The mesh, and the two namespaces that belong to it.
-istio = IstioControlPlane("istio", arguments.istio_control_plane(settings))
-kafka_namespace = MeshNamespace("kafka", arguments.mesh_namespace(settings, settings.kafka_namespace))
-application_namespace = MeshNamespace("application", arguments.mesh_namespace(settings, settings.application_namespace))
-observability = Observability(
-    "observability", arguments.observability(settings), pulumi.ResourceOptions(depends_on=[istio.ready])
-)
+# The mesh, made here or by the stack of the platform, and the namespaces that belong to it.
+mesh: IstioControlPlane | PlatformReference
+if settings.has_platform:
+    mesh = IstioControlPlane("istio", arguments.istio_control_plane(settings))
+else:
+    mesh = PlatformReference("platform", arguments.platform_reference(settings))
+namespaces = {
+    name: MeshNamespace(
+        name, arguments.mesh_namespace(settings, namespace), pulumi.ResourceOptions(depends_on=[mesh.ready])
+    )
+    for name, namespace in settings.namespaces.items()
+}
 
 # Closed before anything runs in them, and open for what is declared.
 security = MeshSecurity(
     "security",
     arguments.mesh_security(settings),
-    pulumi.ResourceOptions(depends_on=[istio.ready, kafka_namespace, application_namespace]),
+    pulumi.ResourceOptions(depends_on=[mesh.ready, *namespaces.values()]),
 )
+kafka_needs: list[pulumi.Resource] = [security]
+services_need: list[pulumi.Resource] = [security]
 
-# Kafka, its topics and its users.
-operator = StrimziOperator(
-    "strimzi", arguments.strimzi_operator(settings), pulumi.ResourceOptions(depends_on=[security])
-)
-kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=[operator]))
-topics = {
-    topic: KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka]))
-    for topic in settings.topics
-}
-users = {
-    user.name: KafkaUser(
-        user.name,
-        arguments.kafka_user(settings, user),
-        pulumi.ResourceOptions(depends_on=[kafka]),
+# What watches over the mesh, and what runs Kafka in it.
+if settings.has_platform:
+    observability = Observability(
+        "observability", arguments.observability(settings), pulumi.ResourceOptions(depends_on=[mesh.ready])
     )
-    for user in access.kafka_users(settings)
-}
-credentials = {
-    name: user.credentials(f"{name}-credentials", application_namespace.namespace) for name, user in users.items()
-}
+    operator = StrimziOperator(
+        "strimzi", arguments.strimzi_operator(settings), pulumi.ResourceOptions(depends_on=[security])
+    )
+    kafka_needs.append(operator)
+    services_need.append(observability)
+    pulumi.export("platform", platform.exported(settings))
 
 
-def demo_service(service: Service) -> DemoServiceArgs:
-    """Say what a service consists of, logged in to Kafka as its own user."""
-    return arguments.demo_service(settings, service, credentials[service.user] if service.user else None)
+def application() -> None:
+    """Kafka with its topics and users, and the services that log in as them, on a platform that is ready."""
+    kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=kafka_needs))
+    topics = [
+        KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka]))
+        for topic in settings.topics
+    ]
+    users = {
+        user.name: KafkaUser(
+            user.name, arguments.kafka_user(settings, user), pulumi.ResourceOptions(depends_on=[kafka])
+        )
+        for user in access.kafka_users(settings)
+    }
+    credentials = {
+        name: user.credentials(f"{name}-credentials", namespaces["application"].namespace)
+        for name, user in users.items()
+    }
+
+    def demo_service(service: Service) -> DemoServiceArgs:
+        return arguments.demo_service(settings, service, credentials[service.user] if service.user else None)
+
+    DemoApplication(
+        "demo",
+        {"services": [demo_service(service) for service in settings.services]},
+        pulumi.ResourceOptions(depends_on=[*services_need, *topics]),
+    )
+    pulumi.export("bootstrapAddress", kafka.bootstrap_address)
+    pulumi.export("accessModel", access.exported(settings))
 
 
-# The application, once its topics and users are there.
-application = DemoApplication(
-    "demo",
-    {"services": [demo_service(service) for service in settings.services]},
-    pulumi.ResourceOptions(depends_on=[security, observability, *topics.values()]),
-)
+if settings.has_application:
+    application()
 
-pulumi.export("ingressAddress", istio.ingress_address)
-pulumi.export("bootstrapAddress", kafka.bootstrap_address)
+pulumi.export("ingressAddress", mesh.ingress_address)
 pulumi.export(
-    "namespaces",
-    {
-        "istio": istio.namespace,
-        "kafka": kafka_namespace.namespace,
-        "application": application_namespace.namespace,
-    },
+    "namespaces", {"istio": mesh.namespace} | {name: namespace.namespace for name, namespace in namespaces.items()}
 )
-pulumi.export("accessModel", access.exported(settings))
 pulumi.export("commands", commands.to_try(settings))

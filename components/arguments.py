@@ -12,8 +12,9 @@ from components.kafka_user import KafkaUserArgs
 from components.mesh_namespace import MeshNamespaceArgs
 from components.mesh_security import MeshSecurityArgs
 from components.observability import ObservabilityArgs
+from components.platform_reference import PlatformReferenceArgs
 from components.strimzi_operator import StrimziOperatorArgs
-from model import access, charts, kafka, names, policies, workloads
+from model import access, charts, kafka, names, platform, policies, workloads
 from model.settings import Chart, Service, ServiceType, Settings
 
 
@@ -56,6 +57,15 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
     return args
 
 
+def platform_reference(settings: Settings) -> PlatformReferenceArgs:
+    """The stack with the platform, and what the settings say of it."""
+    return {
+        "stack": settings.platform_stack,
+        "namespace": settings.istio_namespace,
+        "assumed": platform.assumed(settings),
+    }
+
+
 def mesh_namespace(settings: Settings, namespace: str) -> MeshNamespaceArgs:
     """A namespace of the mesh."""
     return {"namespace": namespace, "injected": settings.injected}
@@ -90,9 +100,9 @@ def mesh_security(settings: Settings) -> MeshSecurityArgs:
 
 
 def strimzi_operator(settings: Settings) -> StrimziOperatorArgs:
-    """The operator, in the namespace of its cluster."""
+    """The operator, in its namespace."""
     return {
-        "namespace": settings.kafka_namespace,
+        "namespace": settings.strimzi_namespace,
         "chart": _chart(settings.strimzi_chart, charts.strimzi(settings)),
         "wait": settings.wait_for_ready,
         "timeout": settings.timeouts.chart,

@@ -3,7 +3,7 @@
 Every policy is built from it, and the stack exports it, so that a proof can be made against it alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -148,7 +148,7 @@ def entity_operator_id(settings: Settings) -> str:
 
 def operator_id(settings: Settings) -> str:
     """Id of Strimzi's cluster operator in the access model."""
-    return f"{settings.kafka_namespace}/{names.OPERATOR}"
+    return f"{settings.strimzi_namespace}/{names.OPERATOR}"
 
 
 def gateway_id(settings: Settings) -> str:
@@ -168,8 +168,15 @@ def service_ids(settings: Settings, name: str) -> tuple[str, ...]:
 
 
 def access_model(settings: Settings) -> AccessModel:
-    """Derive all that is allowed from the declaration."""
-    workloads = (*_application_workloads(settings), *_platform_workloads(settings))
+    """Derive all that is allowed from the declaration; of a platform alone it is nothing but its workloads."""
+    if not settings.has_application:
+        platform = tuple(_platform_workloads(settings))
+        return AccessModel(platform, (), (), (), (), (), _infrastructure(settings, platform))
+    workloads = (
+        *_application_workloads(settings),
+        *_kafka_workloads(settings),
+        *_platform_workloads(settings),
+    )
     return AccessModel(
         workloads=workloads,
         edges=(*_calls(settings), *_kafka_clients(settings), *_strimzi(settings)),
@@ -200,15 +207,15 @@ def _application_workloads(settings: Settings) -> Iterable[Workload]:
             )
 
 
-def _platform_workloads(settings: Settings) -> Iterable[Workload]:
-    def strimzi(identifier: str, account: str, labels: dict[str, str], *, sidecar: bool, **serves: Any) -> Workload:
+def _kafka_workloads(settings: Settings) -> Iterable[Workload]:
+    def strimzi(identifier: str, account: str, labels: dict[str, str], **serves: Any) -> Workload:
         return Workload(
             id=identifier,
             namespace=settings.kafka_namespace,
             service_account=account,
             principal=names.principal(settings, settings.kafka_namespace, account),
             labels=labels,
-            sidecar=sidecar,
+            sidecar=settings.injected,
             **serves,
         )
 
@@ -216,7 +223,6 @@ def _platform_workloads(settings: Settings) -> Iterable[Workload]:
         brokers_id(settings),
         names.broker_account(settings),
         names.broker_labels(settings),
-        sidecar=settings.injected,
         ports=(
             Port("tcp-plain", names.KAFKA_PORT, "tcp"),
             *(Port(name, port, "tcp") for name, port in names.STRIMZI_PORTS.items()),
@@ -227,14 +233,18 @@ def _platform_workloads(settings: Settings) -> Iterable[Workload]:
         entity_operator_id(settings),
         names.entity_operator_account(settings),
         names.entity_operator_labels(settings),
-        sidecar=settings.injected,
         ports=(),
         hosts=(),
     )
-    yield strimzi(
-        operator_id(settings),
-        names.OPERATOR,
-        {"name": names.OPERATOR},
+
+
+def _platform_workloads(settings: Settings) -> Iterable[Workload]:
+    yield Workload(
+        id=operator_id(settings),
+        namespace=settings.strimzi_namespace,
+        service_account=names.OPERATOR,
+        principal=names.principal(settings, settings.strimzi_namespace, names.OPERATOR),
+        labels={"name": names.OPERATOR},
         sidecar=False,
         ports=(),
         hosts=(),
@@ -318,7 +328,7 @@ def _external_hosts(settings: Settings) -> tuple[ExternalHost, ...]:
     return tuple(ExternalHost(*key, sources=tuple(dict.fromkeys(found))) for key, found in sources.items())
 
 
-def _infrastructure(settings: Settings, workloads: Iterable[Workload]) -> tuple[Infrastructure, ...]:
+def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tuple[Infrastructure, ...]:
     every = tuple(workload.id for workload in workloads)
     meshed = tuple(workload.id for workload in workloads if workload.sidecar)
     application = tuple(workload.id for workload in workloads if workload.namespace == settings.application_namespace)
@@ -346,7 +356,11 @@ def _infrastructure(settings: Settings, workloads: Iterable[Workload]) -> tuple[
             {},
             (names.address(settings, "kubernetes", "default"),),
             tuple(settings.api_server_ports),
-            (entity_operator_id(settings), operator_id(settings)),
+            tuple(
+                workload.id
+                for workload in workloads
+                if workload.id in (entity_operator_id(settings), operator_id(settings))
+            ),
         ),
     )
 

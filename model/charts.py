@@ -113,10 +113,12 @@ def gateway(settings: Settings) -> dict[str, Any]:
 
 def strimzi(settings: Settings) -> dict[str, Any]:
     """Values of the Strimzi operator's chart."""
+    watched = settings.strimzi_watch_namespaces
     return merged(
         {
             # Its own namespace is always watched, and the chart fails when it is also named here.
-            "watchNamespaces": [name for name in settings.strimzi_watch_namespaces if name != settings.kafka_namespace],
+            "watchNamespaces": [name for name in watched if name not in ("*", settings.strimzi_namespace)],
+            "watchAnyNamespace": "*" in watched,
             "generateNetworkPolicy": True,
             # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
             "labels": {"sidecar.istio.io/inject": "false"},

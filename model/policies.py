@@ -34,17 +34,23 @@ GATEWAY = "ingress"
 def policies(settings: Settings) -> tuple[Manifest, ...]:
     """Return every policy of the system, default-deny first."""
     model = access_model(settings)
-    return (
+    made = (
         *peer_authentications(settings),
         *default_denies(settings),
-        *authorization_policies(settings, model),
+        *gateway_authorization_policies(settings, model),
         *network_policies(settings, model),
-        *sidecars(settings, model),
-        *service_entries(settings, model),
-        *destination_rules(settings),
-        *virtual_services(settings),
-        *gateways(settings),
     )
+    if settings.has_application:
+        made += (
+            *authorization_policies(settings, model),
+            *sidecars(settings, model),
+            *service_entries(settings, model),
+            *destination_rules(settings),
+            *virtual_services(settings),
+        )
+    if settings.has_platform:
+        made += (*gateways(settings),)
+    return made
 
 
 def _manifest(api_version: str, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Manifest:
@@ -61,8 +67,11 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
 
     The cluster operator is outside the mesh and must reach those ports.
     """
-    for namespace in (settings.istio_namespace, settings.kafka_namespace, settings.application_namespace):
+    istio = (settings.istio_namespace,) if settings.has_platform else ()
+    for namespace in (*istio, *settings.namespaces.values()):
         yield _manifest(_SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+    if not settings.has_application:
+        return
     yield _manifest(
         _SECURITY,
         "PeerAuthentication",
@@ -77,8 +86,8 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
 
 
 def default_denies(settings: Settings) -> Iterator[Manifest]:
-    """Nothing may talk to anything in the namespaces of Kafka and the application, unless a rule allows it."""
-    for namespace in (settings.kafka_namespace, settings.application_namespace):
+    """Nothing may talk to anything in the namespaces that are made, unless a rule allows it."""
+    for namespace in settings.namespaces.values():
         yield _manifest(_SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
         yield _manifest(
             _NETWORK_POLICY,
@@ -90,7 +99,7 @@ def default_denies(settings: Settings) -> Iterator[Manifest]:
 
 
 def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
-    """One policy per service, one for the brokers and one for the gateway: who may call what, by identity."""
+    """One policy per service and one for the brokers: who may call what, by identity."""
     for service in settings.services:
         destination, *_ = service_ids(settings, service.name)
         rules = _http_rules(model, model.into(destination))
@@ -113,10 +122,17 @@ def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[M
             "rules": _broker_rules(model, model.into(brokers_id(settings))),
         },
     )
+
+
+def gateway_authorization_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """What may be called through the gateway; nothing, as far as a platform without an application is concerned.
+
+    Those of several applications add up, so each has a name of its own.
+    """
     yield _manifest(
         _SECURITY,
         "AuthorizationPolicy",
-        GATEWAY,
+        GATEWAY if settings.has_platform else f"{GATEWAY}-{settings.application_namespace}",
         settings.istio_namespace,
         {
             "selector": {"matchLabels": dict(names.GATEWAY_LABELS)},
@@ -180,7 +196,7 @@ def sidecars(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
 
 
 def _closed_workloads(settings: Settings, model: AccessModel) -> Iterator[Workload]:
-    closed = (settings.kafka_namespace, settings.application_namespace)
+    closed = settings.namespaces.values()
     return (workload for workload in model.workloads if workload.namespace in closed)
 
 
@@ -371,6 +387,8 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
                 peer["podSelector"] = {"matchLabels": item.labels}
             rule["to"] = [peer]
         rules.append(rule)
+    if workload.id == operator_id(settings) and settings.strimzi_watch_namespaces:
+        rules.append({"to": [_watched_brokers(settings)], "ports": _ports(names.STRIMZI_PORTS.values())})
     outside = sorted({external.port for external in model.external_hosts if workload.id in external.sources})
     if outside:
         block: dict[str, Any] = {"cidr": "0.0.0.0/0"}
@@ -378,6 +396,16 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
             block["except"] = list(settings.private_ranges)
         rules.append({"to": [{"ipBlock": block}], "ports": _ports(outside)})
     return rules
+
+
+def _watched_brokers(settings: Settings) -> dict[str, Any]:
+    """All brokers in the namespaces that the operator watches: those of applications that its platform knows not."""
+    watched = settings.strimzi_watch_namespaces
+    named = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(watched)}]}
+    return {
+        "namespaceSelector": {} if "*" in watched else named,
+        "podSelector": {"matchExpressions": [{"key": "strimzi.io/cluster", "operator": "Exists"}]},
+    }
 
 
 def kafka_listener_peers(settings: Settings) -> list[dict[str, Any]]:

@@ -31,6 +31,16 @@ class Platform(str, Enum):
     OPENSHIFT = "openshift"
 
 
+class Layer(str, Enum):
+    """Which part of the system a stack makes."""
+
+    ALL = "all"
+    PLATFORM = "platform"
+    """Istio, the Strimzi operator and the observability tools."""
+    APPLICATION = "application"
+    """Kafka and the services, on a platform that another stack has made."""
+
+
 class DataPlane(str, Enum):
     """Whether workloads get an Envoy."""
 
@@ -122,6 +132,28 @@ ClusterName = Annotated[
     str, _matching(_LABEL, 40, f"{_LABEL_TEXT}, at most 40 characters (Strimzi derives longer names from it)")
 ]
 PoolName = Annotated[str, _matching(_LABEL, 20, f"{_LABEL_TEXT}, at most 20 characters")]
+Instance = Annotated[
+    str,
+    _matching(
+        r"([a-z0-9]([-a-z0-9]*[a-z0-9])?)?",
+        20,
+        "lower-case letters, digits and '-', not starting or ending with '-', at most 20 characters, or empty",
+    ),
+]
+OptionalLabel = Annotated[
+    str, _matching(rf"({_LABEL})?", 63, f"{_LABEL_TEXT}, at most 63 characters (a DNS label), or empty")
+]
+WatchedNamespace = Annotated[
+    str, _matching(rf"{_LABEL}|\*", 63, f"a namespace ({_LABEL_TEXT}, at most 63 characters), or '*' for all of them")
+]
+StackName = Annotated[
+    str,
+    _matching(
+        r"([\w.-]+/[\w.-]+/[\w.-]+)?",
+        300,
+        "organization/project/stack, such as organization/kafka-on-istio/platform, or empty",
+    ),
+]
 ServiceName = Annotated[
     str, _matching(_LABEL, 40, f"{_LABEL_TEXT}, at most 40 characters (longer names are derived from it)")
 ]
@@ -301,10 +333,14 @@ class Settings(_Model):
     """Every setting of a stack. The keys, what they mean and their defaults are in Pulumi.yaml."""
 
     platform: Platform
+    layer: Layer
+    platform_stack: StackName
+    instance: Instance
     data_plane: DataPlane
     wait_for_ready: bool
     timeouts: Timeouts
     istio_namespace: Label
+    strimzi_namespace: OptionalLabel
     kafka_namespace: Label
     application_namespace: Label
     cluster_domain: DnsName
@@ -328,7 +364,7 @@ class Settings(_Model):
     jaeger: bool
     prometheus: bool
     kiali: bool
-    strimzi_watch_namespaces: list[Label]
+    strimzi_watch_namespaces: list[WatchedNamespace]
     kafka_cluster: ClusterName
     kafka_version: KafkaVersion
     kafka_node_pools: Annotated[list[NodePool], Field(min_length=1)]
@@ -344,6 +380,26 @@ class Settings(_Model):
     resources: Resources
     routes: list[Route]
     services: Annotated[list[Service], Field(min_length=1)]
+
+    @property
+    def has_platform(self) -> bool:
+        """Whether this stack makes the platform."""
+        return self.layer is not Layer.APPLICATION
+
+    @property
+    def has_application(self) -> bool:
+        """Whether this stack makes Kafka and the services."""
+        return self.layer is not Layer.PLATFORM
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """The namespaces that this stack makes besides Istio's, by what they are for."""
+        made: dict[str, str] = {}
+        if self.has_application:
+            made |= {"kafka": self.kafka_namespace, "application": self.application_namespace}
+        if self.has_platform and self.strimzi_namespace not in made.values():
+            made["strimzi"] = self.strimzi_namespace
+        return made
 
     @property
     def injected(self) -> bool:
@@ -380,7 +436,7 @@ def _brokers(pools: Iterable[NodePool]) -> int:
 
 
 def load(values: Mapping[str, str]) -> Settings:
-    """Validate the stack's configuration.
+    """Validate the stack's configuration, and give namespaces and paths the names that they have in the cluster.
 
     ``values`` maps keys without their namespace to what Pulumi hands a program: text, JSON for arrays and objects.
     Raises SettingsError with every fault found.
@@ -412,7 +468,22 @@ def load(values: Mapping[str, str]) -> Settings:
             faults += [f"{NAMESPACE}:{fault}" for fault in check(valid)]
     if faults:
         raise SettingsError(faults)
-    return Settings.model_validate(parsed)
+    return _placed(Settings.model_validate(parsed))
+
+
+def _placed(settings: Settings) -> Settings:
+    """Set the instance apart from others, and put the operator where its cluster is if it is to be nowhere else."""
+    if settings.instance:
+        settings = settings.model_copy(
+            update={
+                "kafka_namespace": f"{settings.kafka_namespace}-{settings.instance}",
+                "application_namespace": f"{settings.application_namespace}-{settings.instance}",
+                "routes": [
+                    route.model_copy(update={"path": f"/{settings.instance}{route.path}"}) for route in settings.routes
+                ],
+            }
+        )
+    return settings.model_copy(update={"strimzi_namespace": settings.strimzi_namespace or settings.kafka_namespace})
 
 
 def _decoded(name: str, value: str) -> Any:
@@ -444,6 +515,37 @@ def _namespaces(settings: Any) -> Iterator[str]:
         if name in owners:
             yield f"{to_camel(key)} = {name!r}: must differ from {owners[name]}; each has policies of its own"
         owners.setdefault(name, to_camel(key))
+
+
+def _instance(settings: Any) -> Iterator[str]:
+    for key in ("kafka_namespace", "application_namespace"):
+        name = f"{getattr(settings, key)}-{settings.instance}"
+        if settings.instance and len(name) > 63:  # noqa: PLR2004
+            yield f"instance = {settings.instance!r}: {to_camel(key)} becomes {name!r}, longer than 63 characters"
+
+
+def _layers(settings: Any) -> Iterator[str]:
+    layer, operator = settings.layer, settings.strimzi_namespace
+    if layer is Layer.APPLICATION and not settings.platform_stack:
+        yield (
+            "platformStack = '': layer application needs the platform's stack, "
+            "such as organization/kafka-on-istio/platform"
+        )
+    if layer is not Layer.APPLICATION and settings.platform_stack:
+        yield f"platformStack = {settings.platform_stack!r}: layer {layer.value} refers to no platform; remove it"
+    shared = (settings.istio_namespace, settings.kafka_namespace, settings.application_namespace)
+    if layer is not Layer.ALL and (not operator or operator in shared):
+        yield (
+            f"strimziNamespace = {operator!r}: must be a namespace of its own in layer {layer.value}, "
+            "where the operator belongs to the platform"
+        )
+    elif operator in (settings.istio_namespace, settings.application_namespace):
+        yield f"strimziNamespace = {operator!r}: must not be Istio's or the application's; each has policies of its own"
+
+
+def _watched(settings: Any) -> Iterator[str]:
+    if "*" in settings.strimzi_watch_namespaces and len(settings.strimzi_watch_namespaces) > 1:
+        yield "strimziWatchNamespaces: '*' is all namespaces; remove the others"
 
 
 def _platform(settings: Any) -> Iterator[str]:
@@ -567,6 +669,19 @@ def _duplicates(path: str, what: str, values: Iterable[str]) -> Iterator[str]:
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], Iterator[str]]], ...] = (
     (("istio_namespace", "kafka_namespace", "application_namespace"), _namespaces),
+    (("kafka_namespace", "application_namespace", "instance"), _instance),
+    (
+        (
+            "layer",
+            "platform_stack",
+            "istio_namespace",
+            "strimzi_namespace",
+            "kafka_namespace",
+            "application_namespace",
+        ),
+        _layers,
+    ),
+    (("strimzi_watch_namespaces",), _watched),
     (("platform", "cni"), _platform),
     (("kafka_node_pools",), _node_pools),
     (("kafka_node_pools", "replication_factor"), _replication),

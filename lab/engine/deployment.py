@@ -91,13 +91,13 @@ class Deployment:
         preview: bool,
         parallel: int = 16,
         settings: Mapping[str, Properties] | None = None,
-        stack_outputs: Callable[[str], Properties] | None = None,
+        stack_outputs: Callable[[str], Properties | None] | None = None,
     ) -> None:
         """Start a run.
 
         :param parallel: how many provider calls may be under way at a time.
         :param settings: those of the default providers, by package.
-        :param stack_outputs: finds the outputs of the stack that a StackReference names.
+        :param stack_outputs: finds the outputs of the stack that a StackReference names; None: they are not known.
         """
         self._stack, self._project = stack, project
         self.journal = journal
@@ -544,6 +544,8 @@ class Deployment:
             message = f"StackReference {name}: this run knows no other stacks"
             raise EngineError(message)
         outputs = self._stack_outputs(name)
+        if outputs is None:
+            return {"name": name, "outputs": UNKNOWN, "secretOutputNames": UNKNOWN}
         secret = [key for key, value in outputs.items() if values.has_secret(value)]
         return {"name": name, "outputs": outputs, "secretOutputNames": secret}
 

@@ -63,6 +63,8 @@ class Stack:
     configuration: Configuration
     backend: Path
     environment: Mapping[str, str]
+    references: Mapping[str, Properties] = field(default_factory=dict)
+    """Outputs of other stacks, by what a StackReference calls them, for runs that read no state."""
 
     def state_file(self) -> StateFile:
         """Return the stack's state file."""
@@ -117,7 +119,7 @@ async def _deployment(
         preview=preview,
         parallel=parallel,
         settings={name: stack.configuration.provider(name) for name in packages - {stack.project.name}},
-        stack_outputs=stack.referenced,
+        stack_outputs=stack.references.get if offline else stack.referenced,
     )
     started = time.monotonic()
     outcome = Outcome(old_outputs=_outputs(journal))

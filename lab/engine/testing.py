@@ -138,14 +138,16 @@ class Program:
         stack: str = "test",
         config: Mapping[str, Any] | None = None,
         state: Preview | Snapshot | None = None,
+        references: Mapping[str, Properties] | None = None,
     ) -> Preview:
         """Run the program as ``preview --offline`` does, against a state if one is given.
 
         :param config: set over the stack's file and the project's defaults; structured values as they are.
+        :param references: outputs of other stacks, by what a StackReference calls them; those of others are unknown.
         :raises ProgramFailedError: if it fails.
         :raises EngineError: if the project or a setting is refused before it starts.
         """
-        return self._run(stack, config or {}, state, FACTORIES)
+        return self._run(stack, config or {}, state, references or {}, FACTORIES)
 
     def simulate(
         self,
@@ -153,26 +155,28 @@ class Program:
         stack: str = "test",
         config: Mapping[str, Any] | None = None,
         state: Preview | Snapshot | None = None,
+        references: Mapping[str, Properties] | None = None,
     ) -> Preview:
         """Run the program as ``preview`` does, but draw random values: the result can be a later preview's state.
 
         :raises ProgramFailedError: if it fails.
         :raises EngineError: if the project or a setting is refused before it starts.
         """
-        return self._run(stack, config or {}, state, SETTLED)
+        return self._run(stack, config or {}, state, references or {}, SETTLED)
 
     def _run(
         self,
         name: str,
         config: Mapping[str, Any],
         state: Preview | Snapshot | None,
+        references: Mapping[str, Properties],
         factories: Mapping[str, Factory],
     ) -> Preview:
         project = load_project(self._directory)
         overrides = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in config.items()]
         environment = dict(os.environ)
         configuration = load_configuration(project, name, overrides, environment)
-        stack = run.Stack(name, project, configuration, self._directory, environment)
+        stack = run.Stack(name, project, configuration, self._directory, environment, references)
         snapshot = state.state if isinstance(state, Preview) else state or Snapshot()
         messages = Messages()
         with contextlib.chdir(self._directory), _importable(self._directory):

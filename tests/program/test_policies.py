@@ -103,6 +103,43 @@ def test_the_host_outside_is_open_to_recommendation_v3_alone(settings: Load) -> 
     assert reaching == ["demo-app/recommendation-v3"]
 
 
+def test_an_instance_is_told_apart_by_namespaces_and_paths(settings: Load) -> None:
+    loaded = settings(instance="pr-7")
+    assert (loaded.kafka_namespace, loaded.application_namespace) == ("kafka-pr-7", "demo-app-pr-7")
+    made = policies(loaded)
+    assert all("kafka" not in name.partition("/")[0] or "kafka-pr-7/" in name for name in of_kind(made, "Sidecar"))
+    http = of_kind(made, "VirtualService")["demo-app-pr-7/ingress"]["http"]
+    assert http[0]["match"][0]["uri"] == {"exact": "/pr-7/customer"}
+    assert http[0]["rewrite"] == {"uri": "/"}
+    rules = of_kind(made, "AuthorizationPolicy")["istio-system/ingress"]["rules"]
+    assert rules == [{"to": [{"operation": {"methods": ["GET"], "paths": ["/pr-7/customer"]}}]}]
+
+
+def test_a_platform_alone_lets_nothing_in(settings: Load) -> None:
+    made = policies(settings(layer="platform", strimziNamespace="strimzi"))
+    assert of_kind(made, "AuthorizationPolicy")["istio-system/ingress"]["rules"] == []
+    assert {item["kind"] for item in made} == {"AuthorizationPolicy", "PeerAuthentication", "NetworkPolicy", "Gateway"}
+
+
+@pytest.mark.parametrize(
+    ("watched", "namespaces"),
+    [
+        (["*"], {}),
+        (
+            ["a", "b"],
+            {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}]},
+        ),
+    ],
+)
+def test_the_operator_reaches_the_brokers_that_it_watches(
+    settings: Load, watched: list[str], namespaces: dict[str, Any]
+) -> None:
+    loaded = settings(layer="platform", strimziNamespace="strimzi", strimziWatchNamespaces=watched)
+    egress = of_kind(policies(loaded), "NetworkPolicy")["strimzi/strimzi-cluster-operator"]["egress"]
+    brokers = [rule for rule in egress if {"protocol": "TCP", "port": 9091} in rule["ports"]]
+    assert [rule["to"][0]["namespaceSelector"] for rule in brokers] == [namespaces]
+
+
 def test_calls_are_shared_out_by_weight(settings: Load) -> None:
     route = of_kind(policies(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
     assert [(item["destination"]["subset"], item["weight"]) for item in route] == [

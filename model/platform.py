@@ -1,0 +1,56 @@
+"""What a platform says of itself, and what a stack of the application alone takes for granted of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from model.settings import NAMESPACE, Settings
+
+_SHARED = (
+    "platform",
+    "data_plane",
+    "istio_namespace",
+    "strimzi_namespace",
+    "cluster_domain",
+    "trust_domain",
+    "gateway_service_account",
+    "otlp_service",
+)
+"""Settings of both: what an application names of its platform, it derives from them."""
+
+
+def exported(settings: Settings) -> dict[str, Any]:
+    """Return what other stacks need to know of the platform: the stack output ``platform``.
+
+    Settings by their keys, and under ``watchedNamespaces`` where the Strimzi operator looks for Kafka (``*``:
+    everywhere).
+    """
+    watched = {settings.strimzi_namespace, *settings.strimzi_watch_namespaces}
+    return _shared(settings) | {"watchedNamespaces": sorted(watched)}
+
+
+def assumed(settings: Settings) -> dict[str, Any]:
+    """Return what an application takes for granted: settings by their keys, and ``kafkaNamespace``."""
+    return _shared(settings) | {"kafkaNamespace": settings.kafka_namespace}
+
+
+def _shared(settings: Settings) -> dict[str, Any]:
+    return {to_camel(name): settings.model_dump(mode="json", include={name})[name] for name in _SHARED}
+
+
+def disagreements(stack: str, assumed: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterator[str]:
+    """Compare what is taken for granted with the output ``platform`` of ``stack``; yield a line per fault."""
+    if found is None:
+        yield f"{NAMESPACE}:platformStack = {stack!r}: has no output 'platform'; name a stack that makes a platform"
+        return
+    for key, value in assumed.items():
+        if key == "kafkaNamespace":
+            watched = found["watchedNamespaces"]
+            if not {value, "*"} & set(watched):
+                yield (
+                    f"{NAMESPACE}:{key} = {value!r}: the operator of {stack} watches {', '.join(watched)} alone; "
+                    "add it to strimziWatchNamespaces there"
+                )
+        elif found.get(key) != value:
+            yield f"{NAMESPACE}:{key} = {value!r}: {stack} has {found.get(key)!r}; set the same in both stacks"
