@@ -103,7 +103,7 @@ def test_what_a_stack_lacks_is_told(analyzer: Analyzer, preview: Preview) -> Non
         "kubernetes:security.istio.io/v1:PeerAuthentication", "security-peerauthentication-demo-app-default"
     )
     said = analyze_stack(analyzer, preview, but=strict.urn)
-    assert "Namespace demo-app is not STRICT as a whole" in said["mesh-strict"].message
+    assert "Namespace demo-app has no PeerAuthentication for all of its pods" in said["mesh-strict"].message
 
 
 def test_what_a_preview_does_not_know_keeps_no_other_fault_from_being_told(

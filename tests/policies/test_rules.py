@@ -199,6 +199,16 @@ def test_a_generated_password_is_found_wherever_it_is_said(dev: list[Resource], 
     assert said["no-leaked-password"] == ["Deployment demo-app/customer-v1 says a password in its env GREETING"]
 
 
+@pytest.mark.parametrize("namespace", ["demo-app", "istio-system", "elsewhere"])
+def test_no_namespace_is_opened_as_a_whole(namespace: str, dev: list[Resource], judge: Judge) -> None:
+    token = "kubernetes:security.istio.io/v1:PeerAuthentication"
+    properties = {"metadata": {"name": "open", "namespace": namespace}, "spec": {"mtls": {"mode": "PERMISSIVE"}}}
+    said = judge([*dev, Resource(token, f"urn:pulumi:dev::kafka-on-istio::{token}::open", properties)])
+    assert said == {
+        "mesh-strict": [f"PeerAuthentication {namespace}/open sets mode PERMISSIVE for its whole namespace"]
+    }
+
+
 def test_a_config_map_is_searched_too(dev: list[Resource], judge: Judge) -> None:
     urn = "urn:pulumi:dev::kafka-on-istio::kubernetes:core/v1:ConfigMap::settings"
     private = "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----"
