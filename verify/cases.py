@@ -157,7 +157,7 @@ def _ways(model: Model, source: Source) -> tuple[Way, ...]:
     gateway = model.gateway
     if source.kind is Kind.PLAIN or not source.like.sidecar or (gateway and source.id == gateway.id):
         return (Way.AROUND,)
-    return (Way.THROUGH, Way.AROUND) if source.kind is Kind.WORKLOAD else (Way.THROUGH,)
+    return (Way.THROUGH,) if source.kind is Kind.STRANGER else (Way.THROUGH, Way.AROUND)
 
 
 def _pair(model: Model, source: Source, destination: Workload, way: Way) -> Iterator[Case]:
@@ -166,7 +166,9 @@ def _pair(model: Model, source: Source, destination: Workload, way: Way) -> Iter
         speaks = _speaks(model, port)
         by_name = way is Way.THROUGH and declared and destination.hosts and speaks == "http"
         host = destination.hosts[0] if by_name else None
-        several = bool(declared) and speaks == "http" and (way is Way.THROUGH or destination == model.gateway)
+        reached = expected(model, source, destination, way, port, None, None) is not Outcome.NETWORK
+        # What a network refuses, it refuses whatever would have been said.
+        several = declared and speaks == "http" and reached and (way is Way.THROUGH or destination == model.gateway)
         for method, path in _calls(model, destination) if several else [_plainest(model, speaks, destination)]:
             request = Request(source.id, way, speaks, host, destination.id, port, method, path)
             if host:

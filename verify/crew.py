@@ -107,13 +107,14 @@ class Crew:
     def place(self, source: str, way: Way) -> Place:
         """Return where a program's connections leave a source that way."""
         post = self.posts[source]
-        if "probe" in post.containers:
-            return post.containers["probe"]
         gateway = self.model.gateway
         # In the gateway's pod nothing leads connections through Envoy, so that any user's go around it.
-        alone = not post.source.like.sidecar or (gateway is not None and source == gateway.id)
-        around = way is Way.AROUND and not alone
-        return self._container(post, "around" if around else "worker", pods.AROUND if around else pods.WORKER)
+        alone = post.source.kind is Kind.PLAIN or not post.source.like.sidecar or gateway == post.source.like
+        if way is Way.AROUND and not (alone and post.source.kind in (Kind.WORKLOAD, Kind.PLAIN)):
+            return self._container(post, "around", pods.AROUND)
+        if "probe" in post.containers:
+            return post.containers["probe"]
+        return self._container(post, "worker", pods.WORKER)
 
     def listener(self, source: str) -> Place:
         """Return where a pod's packets can be seen."""

@@ -32,9 +32,11 @@ def lines(log: Iterable[str], since: float) -> list[Line]:
     return found
 
 
-def by_client(found: Iterable[Line]) -> dict[str, Line]:
-    """Return lines by the client's address and port."""
-    return {str(line.get("downstream_remote_address")): line for line in found}
+def by_connection(found: Iterable[Line]) -> dict[tuple[str, str], Line]:
+    """Return lines by the client's address and port, and those that it called."""
+    return {
+        (str(line.get("downstream_remote_address")), str(line.get("downstream_local_address"))): line for line in found
+    }
 
 
 def is_black_hole(line: Line) -> bool:

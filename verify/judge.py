@@ -55,7 +55,8 @@ def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequenc
         return Outcome.UNKNOWN, f"{shown}; the sidecar has logged nothing of it"
     if evidence.is_black_hole(own):
         return Outcome.REGISTRY, shown
-    if evidence.is_unreached(own):
+    if evidence.is_unreached(own) or (seen.get("error") == "TIMEOUT" and not own.get("upstream_peer_uri_san")):
+        # A network that drops what it refuses keeps the sidecar waiting longer than its client.
         return Outcome.NETWORK, shown
     if evidence.is_denied(own) or any(evidence.is_denied(line) for line in theirs) and not seen.get("answer"):
         return Outcome.AUTHORIZATION, shown
