@@ -9,6 +9,8 @@ SECTIONS = {
     "engine": "how long the engine takes, and how much memory",
     "report": "how fast the report is, against Kafka Streams",
     "chain": "what it costs a reply that calls are logged to Kafka",
+    "up": "how long it takes from `make up` to the first reply, and how much memory the lab has then",
+    "mesh": "what sidecars cost a reply, and how long a change of policy takes",
 }
 """The modules here that measure, and what each does."""
 

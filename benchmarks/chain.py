@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,38 +18,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.load import CALLS, Target, compare
 from lab.control_plane import free_ports
 from lab.kafka.broker import Broker
 from lab.lab import ROOT
 
 NAMES = ("customer", "preference", "recommendation")
-REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ROUNDS = 100
-CALLS = 80
-"""Calls of one round: few, so that what else goes on is the same for both chains."""
-
 PATIENCE = 30.0
 TARGET = 0.05
-
-
-@dataclass
-class Rounds:
-    """Seconds that the rounds took together, and those of each call."""
-
-    seconds: float = 0.0
-    calls: list[float] = field(default_factory=list)
-
-    def percentile(self, share: int) -> float:
-        """Return a percentile of the calls, in milliseconds."""
-        return statistics.quantiles(self.calls, n=100)[share - 1] * 1000
-
-    def row(self, what: str) -> str:
-        """Return a row of the table."""
-        rate = len(self.calls) / self.seconds
-        return f"{what:<40}{rate:8.0f} calls/s   p50{self.percentile(50):7.3f} ms   p99{self.percentile(99):7.3f} ms"
 
 
 def start(stack: ExitStack, program: str, port: int, environment: Mapping[str, str]) -> None:
@@ -94,38 +72,6 @@ def wait_until_ready(url: str) -> None:
     sys.exit(f"{url} was not ready within {PATIENCE:.0f} s")
 
 
-async def one_round(port: int, callers: int, rounds: Rounds) -> None:
-    """Make the calls of a round and note how long they took."""
-
-    async def caller() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(CALLS // callers):
-            began = time.perf_counter()
-            writer.write(REQUEST)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length: "))
-            await reader.readexactly(int(length.split()[1]))
-            rounds.calls.append(time.perf_counter() - began)
-            assert head.startswith(b"HTTP/1.1 200 "), head
-        writer.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    rounds.seconds += time.perf_counter() - began
-
-
-async def compare(off: int, on: int, callers: int) -> tuple[Rounds, Rounds]:
-    """Measure two chains in turn; which one is first changes with every round."""
-    without, with_logging = Rounds(), Rounds()
-    for port in (off, on):
-        await one_round(port, callers, Rounds())
-    for turn in range(ROUNDS):
-        pair = [(off, without), (on, with_logging)]
-        for port, rounds in pair if turn % 2 else pair[::-1]:
-            await one_round(port, callers, rounds)
-    return without, with_logging
-
-
 def main() -> None:
     """Measure, and print a table."""
     password = secrets.token_hex(16)
@@ -146,7 +92,7 @@ def main() -> None:
         with chain({}) as off, chain(kafka) as on:
             print(f"chain of {len(NAMES)} services: {ROUNDS} rounds of {CALLS} calls each")
             for callers in (1, 8):
-                without, with_logging = asyncio.run(compare(off, on, callers))
+                without, with_logging = asyncio.run(compare(Target(off), Target(on), callers, ROUNDS))
                 who = f"{callers} caller{'s' if callers > 1 else ''}"
                 print(without.row(f"{who}, no logging"))
                 print(with_logging.row(f"{who}, logging to Kafka"))
