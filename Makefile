@@ -8,7 +8,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace rotate watch preview refresh down status image lint test bench
+.PHONY: help environment up call report logs trace rotate watch preview refresh down status image lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,7 +67,10 @@ policies/.venv: policies/requirements.txt
 	@$@/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test: lint policies/.venv ## Run all tests
+test-environment:
+	@$(PYTHON) -m lab.bootstrap --tests
+
+test: test-environment lint policies/.venv ## Run all tests
 	.venv/bin/python -m lab.binaries
 	.venv/bin/python -m lab.charts
 	.venv/bin/python -m pytest

@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,6 @@ SPACE = 2 * GIBIBYTE
 """Bytes that the environment takes, rounded up."""
 
 COMMANDS: Mapping[str, str] = {
-    "chromedriver": "chromium-driver",
-    "chromium": "chromium",
     "crun": "crun",
     "git": "git",
     "ip": "iproute2",
@@ -41,6 +39,9 @@ COMMANDS: Mapping[str, str] = {
     "setpriv": "util-linux",
 }
 """The commands that the lab calls, and the Debian packages that have them."""
+
+TEST_COMMANDS: Mapping[str, str] = {"chromedriver": "chromium-driver", "chromium": "chromium"}
+"""The commands that only tests call."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Plan:
     obstacles: tuple[str, ...] = ()
 
 
-def plan(machine: Machine) -> Plan:
-    """Say what a machine lacks. Pure."""
+def plan(machine: Machine, commands: Mapping[str, str] = COMMANDS) -> Plan:
+    """Say what a machine lacks, of commands that are in these packages too. Pure."""
     obstacles = []
     if machine.system != "Linux" or machine.architecture not in ("x86_64", "aarch64"):
         obstacles.append(
@@ -84,7 +85,7 @@ def plan(machine: Machine) -> Plan:
         )
     if not machine.writable:
         obstacles.append(f"folder {ROOT}: you may not write there; clone the project to where you may")
-    packages = [package for command, package in COMMANDS.items() if command not in machine.commands]
+    packages = [package for command, package in commands.items() if command not in machine.commands]
     if not machine.has_venv:
         packages.append("python3-venv")
     if packages and not (machine.is_root and machine.has_apt):
@@ -100,7 +101,7 @@ def inspect() -> Machine:
         architecture=platform.machine(),
         python=sys.version_info[:2],
         has_venv=_has_venv(),
-        commands=frozenset(command for command in COMMANDS if shutil.which(command)),
+        commands=frozenset(command for command in (*COMMANDS, *TEST_COMMANDS) if shutil.which(command)),
         is_root=os.geteuid() == 0,
         has_apt=shutil.which("apt-get") is not None,
         free=shutil.disk_usage(ROOT).free,
@@ -152,9 +153,9 @@ def make_environment() -> str | None:
     return None
 
 
-def main() -> int:
-    """Set this machine up."""
-    found = plan(inspect())
+def main(arguments: Sequence[str]) -> int:
+    """Set this machine up, with ``--tests`` for the tests too."""
+    found = plan(inspect(), {**COMMANDS, **TEST_COMMANDS} if "--tests" in arguments else COMMANDS)
     for line in found.obstacles:
         print(f"error: {line}", file=sys.stderr)
     if found.obstacles:
@@ -166,4 +167,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

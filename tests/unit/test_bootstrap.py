@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.bootstrap import COMMANDS, SPACE, Machine, plan
+from lab.bootstrap import COMMANDS, SPACE, TEST_COMMANDS, Machine, plan
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +37,12 @@ def test_root_on_debian_gets_what_is_missing() -> None:
 def test_who_is_not_root_is_told_which_packages_to_install() -> None:
     found = plan(replace(READY, commands=READY.commands - {"mvn"}))
     assert found.obstacles == ("missing packages maven (you are not root): install them, then run this again",)
+
+
+def test_the_tests_need_a_browser_and_the_lab_does_not() -> None:
+    bare = replace(READY, is_root=True)
+    assert plan(bare).packages == ()
+    assert plan(bare, {**COMMANDS, **TEST_COMMANDS}).packages == ("chromium-driver", "chromium")
 
 
 def test_all_obstacles_are_said_at_once() -> None:
