@@ -21,7 +21,7 @@ from verify.judge import Result
 _PATIENCE_SECONDS = 4.0
 """How long a connection may take; what an undeclared host drops takes as long."""
 
-_LOG_SECONDS = 10.0
+_LOG_SECONDS = 4.0
 """How long to wait for a log line. Envoy writes its own at least once a second."""
 
 _ROUNDS = 6

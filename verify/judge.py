@@ -31,16 +31,6 @@ class Result:
         """Whether it is what the access model says."""
         return self.outcome is self.case.expected
 
-    def __str__(self) -> str:
-        """Tell it in one line, with what should be where it is not."""
-        if self.is_as_declared:
-            return f"{self.case}: {self.outcome.value}"
-        should = self.case.expected.value
-        wanted = "allowed" if self.case.expected is Outcome.ALLOWED else f"refused by {should}"
-        what = "allowed" if self.outcome is Outcome.ALLOWED else f"refused by {self.outcome.value}"
-        what = self.outcome.value if self.outcome in (Outcome.UNKNOWN, Outcome.NOBODY) else what
-        return f"{self.case}: {what}, should be {wanted} ({self.evidence})"
-
 
 def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> tuple[Outcome, str]:
     """Return what became of a connection, and what shows it.
@@ -58,7 +48,7 @@ def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequenc
     if evidence.is_unreached(own) or (seen.get("error") == "TIMEOUT" and not own.get("upstream_peer_uri_san")):
         # A network that drops what it refuses keeps the sidecar waiting longer than its client.
         return Outcome.NETWORK, shown
-    if evidence.is_denied(own) or any(evidence.is_denied(line) for line in theirs) and not seen.get("answer"):
+    if evidence.is_denied(own) or (any(evidence.is_denied(line) for line in theirs) and not seen.get("answer")):
         return Outcome.AUTHORIZATION, shown
     return _answered(speaks, seen), shown
 
@@ -78,6 +68,8 @@ def _around(speaks: str, seen: Seen, theirs: Sequence[Line]) -> Outcome:
 
 
 def _answered(speaks: str, seen: Seen) -> Outcome:
+    if speaks == "mesh":
+        return Outcome.ALLOWED if seen.get("answer") else Outcome.MUTUAL_TLS
     if speaks == "tls":
         # Whoever gets as far as a certificate and is asked for another has met the server's own mutual TLS.
         return Outcome.STRIMZI if "CERTIFICATE" in str(seen.get("refusal")) else _if_done(seen)

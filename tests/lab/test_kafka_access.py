@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import functools
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab.conftest import System, eventually
-from tests.lab.kafka_cases import Case, Login, cases, differences, logins, verdicts, with_more
+from verify.inside import questions
+from verify.kafka_cases import Case, Login, cases, differences, logins, verdicts, with_more
 
 pytestmark = pytest.mark.lab
 
-QUESTIONS = (Path(__file__).parent / "kafka_questions.py").read_text()
+QUESTIONS = inspect.getsource(questions)
 
 
 @dataclass(frozen=True)

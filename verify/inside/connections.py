@@ -29,7 +29,7 @@ def attempts(wanted: list[dict[str, Any]], seconds: float, user: int | None = No
     """Try every connection and return what came of each, in the same order.
 
     A connection is ``{speaks, host, port}`` and, where it speaks ``http``, ``{method, path, headers}``; it may also
-    speak ``kafka``, ``tls`` or, saying nothing, ``tcp``. What came of it is ``{local, stage, error, status, text,
+    speak ``kafka``, ``tls``, ``mesh`` (TLS as sidecars do) or, saying nothing, ``tcp``. What came of it is ``{local, stage, error, status, text,
     answer, tls}``: ``local`` is the client's address, ``stage`` how far it got (resolve, connect, exchange, done),
     ``error`` the name of the fault.
 
@@ -104,7 +104,7 @@ def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    if wanted.get("mesh"):
+    if wanted["speaks"] == "mesh":
         context.set_alpn_protocols(_APPLICATION_PROTOCOLS)
     with context.wrap_socket(connection, server_hostname=wanted.get("server_name")) as wrapped:
         certificate = wrapped.getpeercert(binary_form=True) or b""
@@ -117,4 +117,4 @@ def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
             return found | {"refusal": _named(error)}
 
 
-_SPEAKS = {"http": _http, "kafka": _kafka, "tcp": _tcp, "tls": _tls}
+_SPEAKS = {"http": _http, "kafka": _kafka, "tcp": _tcp, "tls": _tls, "mesh": _tls}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.kafka_cases import (
+from verify.kafka_cases import (
     CLUSTER,
     NOBODYS,
     OPERATIONS,

@@ -1,0 +1,59 @@
+"""The proof: its parts, one after the other, on one crew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from verify import capture, cases, check, egress, encryption, kafka_access
+from verify.access import Model
+from verify.cases import Way
+from verify.check import Check, Part
+from verify.cluster import Cluster
+from verify.connections import Connections
+from verify.crew import Crew
+
+
+def prove(
+    cluster: Cluster, model: Model, parts: Collection[Part], image: str | None, say: Callable[[str], None]
+) -> list[Check]:
+    """Look at parts of a system, and return all checks.
+
+    :param image: that of the containers in which programs run; the services' own without one.
+    :param say: is told which part goes on.
+    :raises VerifyError: if it cannot be made.
+    """
+    found: list[Check] = []
+    with Crew(cluster, model, image) as crew:
+        connections = Connections(crew)
+        if {Part.NETWORK, Part.HTTP} & set(parts):
+            say("making probes")
+            crew.send_probes()
+        for part, work in _WORK.items():
+            if part in parts:
+                say(f"{part.value}: looking")
+                found += work(crew, connections)
+    return found
+
+
+def _network(crew: Crew, connections: Connections) -> list[Check]:
+    wanted = [case for case in cases.cases(crew.model) if case.request.way is Way.AROUND]
+    return [check.of(Part.NETWORK, result) for result in connections.results(wanted)]
+
+
+def _http(crew: Crew, connections: Connections) -> list[Check]:
+    wanted = [case for case in cases.cases(crew.model) if case.request.way is not Way.AROUND]
+    return [check.of(Part.HTTP, result) for result in connections.results(wanted)]
+
+
+def _egress(crew: Crew, connections: Connections) -> list[Check]:
+    return [check.of(Part.EGRESS, result) for result in connections.results(egress.cases(crew.model))]
+
+
+_WORK: dict[Part, Callable[[Crew, Connections], list[Check]]] = {
+    Part.NETWORK: _network,
+    Part.HTTP: _http,
+    Part.TLS: encryption.checks,
+    Part.EGRESS: _egress,
+    Part.KAFKA: lambda crew, _: kafka_access.checks(crew),
+    Part.CAPTURE: capture.checks,
+}
