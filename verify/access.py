@@ -20,7 +20,7 @@ class Authentication(str, Enum):
     STRIMZI = "strimzi"
 
 
-class Port(Struct):
+class Port(Struct, frozen=True):
     """A port on which a workload listens; ``protocol`` is http or tcp."""
 
     name: str
@@ -28,7 +28,7 @@ class Port(Struct):
     protocol: str
 
 
-class Workload(Struct):
+class Workload(Struct, frozen=True):
     """Pods that share labels and an identity; ``id`` is ``namespace/name``."""
 
     id: str
@@ -45,7 +45,7 @@ class Workload(Struct):
         return next((port for port in self.ports if port.port == number), None)
 
 
-class Edge(Struct):
+class Edge(Struct, frozen=True):
     """A connection that is allowed; ``method`` and ``path`` are None unless it is HTTP."""
 
     source: str
@@ -57,7 +57,7 @@ class Edge(Struct):
     path: str | None = None
 
 
-class Entry(Struct):
+class Entry(Struct, frozen=True):
     """A path that may be called from outside the cluster, through the ingress gateway."""
 
     path: str
@@ -66,7 +66,7 @@ class Entry(Struct):
     target: str
 
 
-class Acl(Struct):
+class Acl(Struct, frozen=True):
     """What a Kafka user may do with one resource."""
 
     resource: str
@@ -74,7 +74,7 @@ class Acl(Struct):
     operations: tuple[str, ...]
 
 
-class KafkaUser(Struct):
+class KafkaUser(Struct, frozen=True):
     """A Kafka user, and the workloads that log in as it."""
 
     name: str
@@ -83,7 +83,7 @@ class KafkaUser(Struct):
     acls: tuple[Acl, ...]
 
 
-class ExternalHost(Struct):
+class ExternalHost(Struct, frozen=True):
     """A host outside the cluster and the workloads that may reach it."""
 
     host: str
@@ -92,7 +92,7 @@ class ExternalHost(Struct):
     sources: tuple[str, ...]
 
 
-class Infrastructure(Struct):
+class Infrastructure(Struct, frozen=True):
     """What workloads need besides the declared edges, and who may use it."""
 
     name: str
@@ -102,7 +102,7 @@ class Infrastructure(Struct):
     sources: tuple[str, ...]
 
 
-class Mesh(Struct):
+class Mesh(Struct, frozen=True):
     """Names of the mesh."""
 
     trust_domain: str
@@ -110,7 +110,7 @@ class Mesh(Struct):
     istio_namespace: str
 
 
-class Kafka(Struct):
+class Kafka(Struct, frozen=True):
     """Names of Kafka."""
 
     cluster: str
@@ -118,7 +118,7 @@ class Kafka(Struct):
     bootstrap: str
 
 
-class Model(Struct):
+class Model(Struct, frozen=True):
     """All that is allowed in the system."""
 
     mesh: Mesh

@@ -263,10 +263,9 @@ def _entries(model: Model) -> Iterator[Case]:
     if gateway is None:
         return
     port = gateway.ports[0].port
-    behind = {(entry.method, entry.path): entry.service for entry in model.entries}
     for method, path in _calls(model, gateway):
         request = Request(gateway.id, Way.ENTRY, "http", "127.0.0.1", gateway.id, port, method, path)
-        service = behind.get((method, path))
+        service = next((it.service for it in model.entries if (it.method, it.path) == (method, path)), None)
         if service is None:
             yield Case(request, gateway.id, Outcome.AUTHORIZATION)
         else:

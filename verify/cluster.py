@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,9 @@ class Cluster:
     def sweep(self) -> None:
         """Remove what earlier runs that were killed have left."""
         for kind, resource in _RESOURCES.items():
-            everywhere = {} if kind == "Namespace" else {"namespace": "*"}
-            found = self._ask(lambda: [*self._client.list(resource, labels={LABEL: None}, **everywhere)])  # noqa: B023
+            everywhere: Any = {} if kind == "Namespace" else {"namespace": "*"}
+            listed = functools.partial(self._client.list, resource, labels={LABEL: None}, **everywhere)
+            found = self._ask(functools.partial(_all, listed))
             for item in found:
                 metadata: ObjectMeta = item.metadata
                 self.remove({"kind": kind, "metadata": {"name": metadata.name, "namespace": metadata.namespace}})
@@ -168,12 +170,9 @@ class Cluster:
 
     def log(self, namespace: str, pod: str, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log."""
-        return self._ask(
-            lambda: [
-                line.rstrip("\n")
-                for line in self._client.log(pod, namespace=namespace, container=container, tail_lines=lines)
-            ]
-        )
+        read = functools.partial(self._client.log, pod, namespace=namespace, container=container, tail_lines=lines)
+        found: list[str] = self._ask(lambda: [line.rstrip("\n") for line in read()])
+        return found
 
     def _ask(self, question: Callable[[], Any], **instead: Any) -> Any:
         try:
@@ -184,6 +183,10 @@ class Cluster:
             raise VerifyError(f"the API server: {error}") from error
         except httpx2.HTTPError as error:
             raise VerifyError(f"the API server: {error or type(error).__name__}") from error
+
+
+def _all(listed: Callable[[], Iterable[Any]]) -> list[Any]:
+    return [*listed()]
 
 
 def _is_ready(pod: Manifest) -> bool:

@@ -17,7 +17,7 @@ CONTAINER = "probe"
 
 _USER = 10001
 _SECONDS = 900
-_WAIT = "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGTERM}); s.sigtimedwait({s.SIGTERM}, %d)" % _SECONDS
+_WAIT = f"import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {{s.SIGTERM}}); s.sigtimedwait({{s.SIGTERM}}, {_SECONDS})"
 """Wait for a signal to end; the first process of a container gets only those that it blocks or handles."""
 
 

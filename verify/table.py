@@ -36,7 +36,10 @@ def summary(checks: Sequence[Check]) -> str:
 
 
 def as_json(checks: Sequence[Check]) -> str:
-    """Return all checks as JSON: ``{checks, failed, results: [{part, subject, expected, found, passed, evidence}]}``."""
+    """Return all checks as JSON.
+
+    ``{checks, failed, results: [{part, subject, expected, found, passed, evidence}]}``
+    """
     results = [
         {
             "part": check.part.value,

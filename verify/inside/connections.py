@@ -29,9 +29,9 @@ def attempts(wanted: list[dict[str, Any]], seconds: float, user: int | None = No
     """Try every connection and return what came of each, in the same order.
 
     A connection is ``{speaks, host, port}`` and, where it speaks ``http``, ``{method, path, headers}``; it may also
-    speak ``kafka``, ``tls``, ``mesh`` (TLS as sidecars do) or, saying nothing, ``tcp``. What came of it is ``{local, stage, error, status, text,
-    answer, tls}``: ``local`` is the client's address, ``stage`` how far it got (resolve, connect, exchange, done),
-    ``error`` the name of the fault.
+    speak ``kafka``, ``tls``, or ``mesh`` (TLS as between sidecars). What came of it is ``{local, remote, stage, error,
+    text}`` and what that protocol's function adds: ``local`` and ``remote`` are the addresses, ``stage`` is how far it
+    got (resolve, connect, exchange, done), ``error`` the name of the fault.
 
     :param seconds: how long to wait for each.
     :param user: who must not be asking, or None: through a sidecar, anyone but the sidecar's user.
@@ -94,11 +94,6 @@ def _kafka(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
     return {"answer": connection.recv(64).hex()}
 
 
-def _tcp(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
-    connection.sendall(b"\r\n\r\n")
-    return {"answer": connection.recv(64).hex()}
-
-
 def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
     """Shake hands without a certificate of one's own, and see what the server does once it has missed it."""
     context = ssl.create_default_context()
@@ -117,4 +112,4 @@ def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
             return found | {"refusal": _named(error)}
 
 
-_SPEAKS = {"http": _http, "kafka": _kafka, "tcp": _tcp, "tls": _tls, "mesh": _tls}
+_SPEAKS = {"http": _http, "kafka": _kafka, "tls": _tls, "mesh": _tls}
