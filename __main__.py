@@ -19,6 +19,7 @@ from model import access, commands, platform
 from model.settings import Service
 
 settings = read_settings()
+kept = {"protect": settings.keeps_data, "retain_on_delete": settings.keeps_data}
 
 # The mesh, made here or by the stack of the platform, and the namespaces that belong to it.
 mesh: IstioControlPlane | PlatformReference
@@ -28,9 +29,11 @@ else:
     mesh = PlatformReference("platform", arguments.platform_reference(settings))
 namespaces = {
     name: MeshNamespace(
-        name, arguments.mesh_namespace(settings, namespace), pulumi.ResourceOptions(depends_on=[mesh.ready])
+        name,
+        arguments.mesh_namespace(settings, name),
+        pulumi.ResourceOptions(depends_on=[mesh.ready], **(kept if name == "kafka" else {})),
     )
-    for name, namespace in settings.namespaces.items()
+    for name in settings.namespaces
 }
 
 # Closed before anything runs in them, and open for what is declared.
@@ -57,9 +60,11 @@ if settings.has_platform:
 
 def application() -> None:
     """Kafka with its topics and users, and the services that log in as them, on a platform that is ready."""
-    kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=kafka_needs))
+    kafka = KafkaCluster(
+        "kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=kafka_needs, **kept)
+    )
     topics = [
-        KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka]))
+        KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka], **kept))
         for topic in settings.topics
     ]
     users = {

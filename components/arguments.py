@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.chart import ChartSource
-from components.demo_service import DemoServiceArgs
+from components.demo_service import DemoServiceArgs, DemoServiceVersionArgs
 from components.istio_control_plane import IstioControlPlaneArgs
 from components.kafka_cluster import KafkaClusterArgs
 from components.kafka_credentials import KafkaCredentials
@@ -15,7 +15,7 @@ from components.observability import ObservabilityArgs
 from components.platform_reference import PlatformReferenceArgs
 from components.strimzi_operator import StrimziOperatorArgs
 from model import access, charts, kafka, names, platform, policies, workloads
-from model.settings import Chart, Service, ServiceType, Settings
+from model.settings import Chart, PodSecurity, Service, ServiceType, Settings, Version
 
 
 def _source(chart: str, repository: str, version: str, values: dict[str, Any]) -> ChartSource:
@@ -54,6 +54,9 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
         args["cni"] = istio(settings.istio_charts.cni, charts.cni(settings))
     if settings.injected:
         args["gateway"] = istio(settings.istio_charts.gateway, charts.gateway(settings))
+        if settings.routed:
+            args["route"] = policies.route_spec(settings)
+            args["route_host"] = settings.gateway_host
     return args
 
 
@@ -66,9 +69,16 @@ def platform_reference(settings: Settings) -> PlatformReferenceArgs:
     }
 
 
-def mesh_namespace(settings: Settings, namespace: str) -> MeshNamespaceArgs:
-    """A namespace of the mesh."""
-    return {"namespace": namespace, "injected": settings.injected}
+def mesh_namespace(settings: Settings, name: str) -> MeshNamespaceArgs:
+    """One of the namespaces of the mesh, by its name among the settings' ``namespaces``."""
+    args: MeshNamespaceArgs = {"namespace": settings.namespaces[name], "injected": settings.injected}
+    if settings.pod_security is not PodSecurity.PRIVILEGED:
+        args["pod_security"] = settings.pod_security.value
+    quota = {"kafka": settings.quotas.kafka, "application": settings.quotas.application}.get(name)
+    if quota:
+        args["quota"] = {"hard": quota}
+        args["container_defaults"] = workloads.container_defaults()
+    return args
 
 
 def observability(settings: Settings) -> ObservabilityArgs:
@@ -169,14 +179,24 @@ def demo_service(settings: Settings, service: Service, credentials: KafkaCredent
         "namespace": settings.application_namespace,
         "service_name": service.name,
         "service": workloads.service_spec(service),
-        "versions": [
-            {
-                "name": names.workload(service, version),
-                "labels": names.labels(service, version),
-                "deployment": workloads.deployment_spec(settings, service, version, kafka_environment),
-            }
-            for version in service.versions
-        ],
+        "versions": [_version(settings, service, version, kafka_environment) for version in service.versions],
         "wait": settings.wait_for_ready,
         "timeout": settings.timeouts.deployment,
     }
+
+
+def _version(
+    settings: Settings, service: Service, version: Version, kafka_environment: list[dict[str, Any]]
+) -> DemoServiceVersionArgs:
+    args: DemoServiceVersionArgs = {
+        "name": names.workload(service, version),
+        "labels": names.labels(service, version),
+        "deployment": workloads.deployment_spec(settings, service, version, kafka_environment),
+    }
+    autoscaler = workloads.autoscaler_spec(settings, service, version)
+    if autoscaler:
+        args["autoscaler"] = autoscaler
+    disruption_budget = workloads.disruption_budget_spec(settings, service, version)
+    if disruption_budget:
+        args["disruption_budget"] = disruption_budget
+    return args

@@ -1,10 +1,12 @@
 """A service of the demo application, in all its versions."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
 from pulumi_kubernetes.core.v1 import Service, ServiceAccount
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.manifest import await_annotations, timeouts
 
@@ -18,6 +20,10 @@ class DemoServiceVersionArgs(TypedDict):
     """Labels of the version, ``app`` and ``version``."""
     deployment: pulumi.Input[dict[str, Any]]
     """Specification of the Deployment."""
+    autoscaler: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the HorizontalPodAutoscaler; left out, the number of pods is fixed."""
+    disruption_budget: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the PodDisruptionBudget; left out, all pods may be evicted at once."""
 
 
 class DemoServiceArgs(TypedDict):
@@ -46,6 +52,7 @@ class DemoService(pulumi.ComponentResource):
     def __init__(self, name: str, args: DemoServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:DemoService", name, dict(args), opts)
         annotations = await_annotations(args["wait"])
+        below = pulumi.ResourceOptions(parent=self)
         for version in args["versions"]:
             account = ServiceAccount(
                 f"{name}-{version['name']}-account",
@@ -71,6 +78,20 @@ class DemoService(pulumi.ComponentResource):
                     parent=self, depends_on=[account], custom_timeouts=timeouts(args["timeout"])
                 ),
             )
+            metadata: Any = {"name": version["name"], "namespace": args["namespace"], "labels": version["labels"]}
+            if "autoscaler" in version:
+                autoscaler: Any = version["autoscaler"]
+                HorizontalPodAutoscaler(
+                    f"{name}-{version['name']}-autoscaler",
+                    metadata=metadata | {"annotations": annotations},
+                    spec=autoscaler,
+                    opts=below,
+                )
+            if "disruption_budget" in version:
+                budget: Any = version["disruption_budget"]
+                PodDisruptionBudget(
+                    f"{name}-{version['name']}-disruption-budget", metadata=metadata, spec=budget, opts=below
+                )
         # No Deployment depends on it: it counts as ready only once it has endpoints, which are the Deployments' pods.
         service: Any = args["service"]
         Service(

@@ -1,6 +1,6 @@
 """Istio's control plane and its way in."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace, Service
@@ -8,7 +8,7 @@ from pulumi_kubernetes.core.v1.outputs import ServiceStatus
 from pulumi_kubernetes.helm.v4 import Chart
 
 from components.chart import ChartSource, install
-from components.manifest import timeouts
+from components.manifest import custom_resource, timeouts
 
 
 class IstioControlPlaneArgs(TypedDict):
@@ -24,6 +24,10 @@ class IstioControlPlaneArgs(TypedDict):
     """Istio's chart ``cni``; left out, pods set up their own network."""
     gateway: NotRequired[ChartSource]
     """Istio's chart ``gateway``; left out, there is no way in."""
+    route: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the OpenShift Route to the gateway; left out, there is none."""
+    route_host: NotRequired[str]
+    """Host of that Route; left out or empty, the cluster chooses one."""
     gateway_name: str
     """Release name of the gateway, which names its Service too."""
     gateway_has_address: bool
@@ -53,7 +57,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     gateway_principal: pulumi.Output[str]
     """Identity of the ingress gateway."""
     ingress_address: pulumi.Output[str]
-    """Where the gateway is reached: its load balancer's address, else its name inside the cluster, else nothing."""
+    """Address of its load balancer, else host of its Route, else its name in the cluster, else nothing."""
 
     def __init__(self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)
@@ -80,7 +84,18 @@ class IstioControlPlane(pulumi.ComponentResource):
         self.ingress_address = pulumi.Output.from_input("")
         if "gateway" in args:
             gateway = chart("gateway", args["gateway"], args["gateway_name"], self.ready)
-            self.ingress_address = pulumi.Output.from_input(args["gateway_host"])
+            self.ingress_address = pulumi.Output.from_input(args.get("route_host") or args["gateway_host"])
+            if "route" in args:
+                custom_resource(
+                    f"{name}-route",
+                    {
+                        "apiVersion": "route.openshift.io/v1",
+                        "kind": "Route",
+                        "metadata": {"name": args["gateway_name"], "namespace": args["namespace"]},
+                        "spec": args["route"],
+                    },
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+                )
             if args["gateway_has_address"]:
                 identifier = f"{args['namespace']}/{args['gateway_name']}"
                 service = Service.get(

@@ -1,9 +1,9 @@
 """A namespace whose pods belong to the mesh."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota
 
 
 class MeshNamespaceArgs(TypedDict):
@@ -13,6 +13,12 @@ class MeshNamespaceArgs(TypedDict):
     """Name of the namespace."""
     injected: NotRequired[bool]
     """Whether Istio injects a sidecar into its pods; false by default."""
+    pod_security: NotRequired[str]
+    """Pod Security Standard that is enforced; left out, it is the cluster's."""
+    quota: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the ResourceQuota; left out, there is none."""
+    container_defaults: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the LimitRange; left out, there is none."""
 
 
 class MeshNamespace(pulumi.ComponentResource):
@@ -24,10 +30,21 @@ class MeshNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
         labels = {"istio-injection": "enabled"} if args.get("injected") else {}
-        Namespace(
+        if "pod_security" in args:
+            labels["pod-security.kubernetes.io/enforce"] = args["pod_security"]
+        namespace = Namespace(
             f"{name}-namespace",
             metadata={"name": args["namespace"], "labels": labels},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        # They hold no data, and can be taken away where the namespace cannot.
+        within = pulumi.ResourceOptions(parent=self, depends_on=[namespace], protect=False, retain_on_delete=False)
+        metadata: Any = {"name": "pods", "namespace": args["namespace"]}
+        if "quota" in args:
+            quota: Any = args["quota"]
+            ResourceQuota(f"{name}-quota", metadata=metadata, spec=quota, opts=within)
+        if "container_defaults" in args:
+            defaults: Any = args["container_defaults"]
+            LimitRange(f"{name}-container-defaults", metadata=metadata, spec=defaults, opts=within)
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.register_outputs({"namespace": self.namespace})

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from model import names
-from model.settings import Service, Settings, Version
+from model.settings import Monitoring, Service, Settings, Version
 
 
 class Authentication(str, Enum):
@@ -19,6 +19,8 @@ class Authentication(str, Enum):
     """Istio's mutual TLS, judged by an AuthorizationPolicy."""
     STRIMZI = "strimzi"
     """Strimzi's own mutual TLS, on ports that Istio leaves permissive."""
+    NETWORK = "network"
+    """Not at all: a port of Istio's agent, for which NetworkPolicies alone say who may use it."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ def gateway_id(settings: Settings) -> str:
     return f"{settings.istio_namespace}/{names.GATEWAY}"
 
 
+def prometheus_id(settings: Settings) -> str:
+    """Id of Prometheus in the access model."""
+    return f"{settings.istio_namespace}/{names.PROMETHEUS}"
+
+
 def workload_id(settings: Settings, service: Service, version: Version) -> str:
     """Id of a version of a service in the access model."""
     return f"{settings.application_namespace}/{names.workload(service, version)}"
@@ -179,7 +186,12 @@ def access_model(settings: Settings) -> AccessModel:
     )
     return AccessModel(
         workloads=workloads,
-        edges=(*_calls(settings), *_kafka_clients(settings), *_strimzi(settings)),
+        edges=(
+            *_calls(settings),
+            *_kafka_clients(settings),
+            *_strimzi(settings),
+            *_scrapes(settings, workloads),
+        ),
         entries=tuple(
             Entry(path=route.path, method=route.method.value, service=route.service, target=route.target)
             for route in settings.routes
@@ -259,6 +271,17 @@ def _platform_workloads(settings: Settings) -> Iterable[Workload]:
         ports=(Port("http2", names.GATEWAY_PORT, "http"),),
         hosts=(names.address(settings, names.GATEWAY, settings.istio_namespace),),
     )
+    if settings.monitoring is Monitoring.FULL:
+        yield Workload(
+            id=prometheus_id(settings),
+            namespace=settings.istio_namespace,
+            service_account=names.PROMETHEUS,
+            principal=names.principal(settings, settings.istio_namespace, names.PROMETHEUS),
+            labels=dict(names.PROMETHEUS_LABELS),
+            sidecar=False,
+            ports=(),
+            hosts=(names.address(settings, names.PROMETHEUS, settings.istio_namespace),),
+        )
 
 
 def _calls(settings: Settings) -> Iterable[Edge]:
@@ -290,6 +313,14 @@ def _strimzi(settings: Settings) -> Iterable[Edge]:
     for source, ports in reached.items():
         for port in ports:
             yield Edge(source, brokers, names.STRIMZI_PORTS[port], "tcp", Authentication.STRIMZI)
+
+
+def _scrapes(settings: Settings, workloads: Iterable[Workload]) -> Iterable[Edge]:
+    if settings.monitoring is Monitoring.FULL:
+        for workload in workloads:
+            if workload.sidecar:
+                source = prometheus_id(settings)
+                yield Edge(source, workload.id, names.TELEMETRY_PORT, "http", Authentication.NETWORK)
 
 
 def kafka_users(settings: Settings) -> tuple[KafkaUser, ...]:
@@ -356,13 +387,15 @@ def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tupl
             {},
             (names.address(settings, "kubernetes", "default"),),
             tuple(settings.api_server_ports),
-            tuple(
-                workload.id
-                for workload in workloads
-                if workload.id in (entity_operator_id(settings), operator_id(settings))
-            ),
+            tuple(workload.id for workload in workloads if workload.id in _api_clients(settings)),
         ),
     )
+
+
+def _api_clients(settings: Settings) -> tuple[str, ...]:
+    # A broker learns its rack from the node that it is on.
+    racked = (brokers_id(settings),) if settings.topology_key else ()
+    return (entity_operator_id(settings), operator_id(settings), *racked)
 
 
 def exported(settings: Settings) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from model import names
-from model.settings import Platform, Settings
+from model import alerts, names
+from model.settings import Monitoring, Platform, PodSecurity, Settings
 
 ACCESS_LOG = {
     "start_time": "%START_TIME%",
@@ -87,6 +87,8 @@ def istiod(settings: Settings) -> dict[str, Any]:
             "defaultConfig": {"holdApplicationUntilProxyStarts": True},
         },
     }
+    if settings.pod_security is PodSecurity.RESTRICTED:
+        values["global"]["proxy"]["seccompProfile"] = {"type": "RuntimeDefault"}
     if settings.cni:
         values["pilot"] = {"cni": {"enabled": True}}
     return merged(values, settings.chart_values.istiod)
@@ -114,17 +116,22 @@ def gateway(settings: Settings) -> dict[str, Any]:
 def strimzi(settings: Settings) -> dict[str, Any]:
     """Values of the Strimzi operator's chart."""
     watched = settings.strimzi_watch_namespaces
-    return merged(
-        {
-            # Its own namespace is always watched, and the chart fails when it is also named here.
-            "watchNamespaces": [name for name in watched if name not in ("*", settings.strimzi_namespace)],
-            "watchAnyNamespace": "*" in watched,
-            "generateNetworkPolicy": True,
-            # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
-            "labels": {"sidecar.istio.io/inject": "false"},
-        },
-        settings.chart_values.strimzi,
-    )
+    values: dict[str, Any] = {
+        # Its own namespace is always watched, and the chart fails when it is also named here.
+        "watchNamespaces": [name for name in watched if name not in ("*", settings.strimzi_namespace)],
+        "watchAnyNamespace": "*" in watched,
+        "generateNetworkPolicy": True,
+        # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
+        "labels": {"sidecar.istio.io/inject": "false"},
+    }
+    if settings.pod_security is PodSecurity.RESTRICTED:
+        values |= {
+            "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            # What it makes is held to the same.
+            "extraEnvs": [{"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": "restricted"}],
+        }
+    return merged(values, settings.chart_values.strimzi)
 
 
 def jaeger(settings: Settings) -> dict[str, Any]:
@@ -133,17 +140,17 @@ def jaeger(settings: Settings) -> dict[str, Any]:
 
 
 def prometheus(settings: Settings) -> dict[str, Any]:
-    """Values of Prometheus' chart: the server alone."""
-    return merged(
-        {
-            "server": {"fullnameOverride": names.PROMETHEUS, "persistentVolume": {"enabled": False}},
-            "alertmanager": {"enabled": False},
-            "kube-state-metrics": {"enabled": False},
-            "prometheus-node-exporter": {"enabled": False},
-            "prometheus-pushgateway": {"enabled": False},
-        },
-        settings.chart_values.prometheus,
-    )
+    """Values of Prometheus' chart: the server alone, with rules where it is to warn."""
+    values: dict[str, Any] = {
+        "server": {"fullnameOverride": names.PROMETHEUS, "persistentVolume": {"enabled": False}},
+        "alertmanager": {"enabled": False},
+        "kube-state-metrics": {"enabled": False},
+        "prometheus-node-exporter": {"enabled": False},
+        "prometheus-pushgateway": {"enabled": False},
+    }
+    if settings.monitoring is Monitoring.FULL:
+        values["serverFiles"] = {"alerting_rules.yml": {"groups": alerts.groups()}}
+    return merged(values, settings.chart_values.prometheus)
 
 
 def kiali(settings: Settings) -> dict[str, Any]:

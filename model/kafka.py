@@ -3,14 +3,43 @@
 from collections.abc import Iterable
 from typing import Any
 
-from model import names, policies
+from model import alerts, names, policies
 from model.access import Acl
-from model.settings import NodePool, Settings, StorageType
+from model.settings import Monitoring, NodePool, Settings, StorageType
 
 
 def _pod_labels(settings: Settings, app: str) -> dict[str, str]:
     labels = {"app": f"{app}-demo-app-log", "version": "v1"}
     return labels | ({"sidecar.istio.io/inject": "true"} if settings.injected else {})
+
+
+def _pod(settings: Settings) -> dict[str, Any]:
+    """Template of all nodes' pods."""
+    metadata: dict[str, Any] = {"labels": _pod_labels(settings, "kafka-cluster")}
+    if settings.monitoring is Monitoring.FULL:
+        metadata["annotations"] = names.scraped(names.KAFKA_METRICS_PORT)
+    if not settings.topology_key:
+        return {"metadata": metadata}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": settings.topology_key,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": names.broker_labels(settings)},
+        # Controllers and brokers have those labels alike, and each pool is to be spread by itself.
+        "matchLabelKeys": ["strimzi.io/pool-name"],
+    }
+    return {"metadata": metadata, "topologySpreadConstraints": [spread]}
+
+
+def _optional(settings: Settings) -> dict[str, Any]:
+    """What only some clusters have."""
+    optional: dict[str, Any] = {}
+    if settings.topology_key:
+        optional["rack"] = {"topologyKey": settings.topology_key}
+    if settings.monitoring is Monitoring.FULL:
+        allowed = list(alerts.KAFKA_METRICS)
+        optional["metricsConfig"] = {"type": "strimziMetricsReporter", "values": {"allowList": allowed}}
+    return optional
 
 
 def kafka_spec(settings: Settings) -> dict[str, Any]:
@@ -39,8 +68,9 @@ def kafka_spec(settings: Settings) -> dict[str, Any]:
                 "transaction.state.log.min.isr": in_sync,
             }
             | settings.kafka_config,
-            "template": {"pod": {"metadata": {"labels": _pod_labels(settings, "kafka-cluster")}}},
-        },
+            "template": {"pod": _pod(settings)},
+        }
+        | _optional(settings),
         "entityOperator": {
             "topicOperator": {"reconciliationIntervalMs": 90_000},
             "userOperator": {"reconciliationIntervalMs": 120_000},

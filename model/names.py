@@ -17,6 +17,9 @@ ISTIOD_PORT = 15012
 TELEMETRY_PORT = 15020
 """Port of Istio's agent for rewritten probes and merged metrics."""
 
+KAFKA_METRICS_PORT = 9404
+"""Port on which Strimzi's metrics reporter serves what Kafka measures (Strimzi 1.2, MetricsModel.java)."""
+
 OTLP_GRPC_PORT = 4317
 OTLP_HTTP_PORT = 4318
 
@@ -109,6 +112,11 @@ def otlp_endpoint(settings: Settings) -> str:
     return f"http://{otlp_host(settings)}:{OTLP_GRPC_PORT}"
 
 
+def scraped(port: int) -> dict[str, str]:
+    """Annotations by which Prometheus finds a pod's metrics; Istio's agent hands them on with those of the sidecar."""
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics"}
+
+
 def gateway_principal(settings: Settings) -> str:
     """Identity of the ingress gateway."""
     return principal(settings, settings.istio_namespace, settings.gateway_service_account)
@@ -120,7 +128,10 @@ def gateway_host(settings: Settings) -> str:
 
 
 PROMETHEUS = "prometheus"
-"""Name of Prometheus' Service."""
+"""Name of Prometheus' Service, and of its service account."""
+
+PROMETHEUS_LABELS = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component": "server"}
+"""Labels that Prometheus' chart gives the pods of the server and no others."""
 
 JAEGER_QUERY_PORT = 16686
 JAEGER_QUERY_GRPC_PORT = 16685

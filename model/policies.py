@@ -19,7 +19,7 @@ from model.access import (
     operator_id,
     service_ids,
 )
-from model.settings import Protocol, Service, Settings
+from model.settings import Monitoring, Protocol, Service, Settings
 
 Manifest = dict[str, Any]
 
@@ -147,6 +147,8 @@ def gateway_authorization_policies(settings: Settings, model: AccessModel) -> It
 def _http_rules(model: AccessModel, edges: Iterable[Edge]) -> list[dict[str, Any]]:
     callers: dict[tuple[str | None, str | None, int], list[str]] = defaultdict(list)
     for edge in edges:
+        if edge.authentication is not Authentication.MESH:
+            continue
         callers[(edge.method, edge.path, edge.port)].append(model.workload(edge.source).principal)
     return [
         {
@@ -319,6 +321,17 @@ def gateways(settings: Settings) -> Iterator[Manifest]:
     )
 
 
+def route_spec(settings: Settings) -> dict[str, Any]:
+    """Specification of the Route by which OpenShift's router, which ends the TLS of clients, leads to the gateway."""
+    host = {"host": settings.gateway_host} if settings.gateway_host else {}
+    return {
+        **host,
+        "to": {"kind": "Service", "name": names.GATEWAY},
+        "port": {"targetPort": "http2"},
+        "tls": {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"},
+    }
+
+
 def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     """The same edges at layers 3 and 4, and what the mesh itself needs."""
     for workload in _closed_workloads(settings, model):
@@ -330,7 +343,7 @@ def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifes
             {
                 "podSelector": {"matchLabels": workload.labels},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": _ingress(model, workload),
+                "ingress": _ingress(settings, model, workload),
                 "egress": _egress(settings, model, workload),
             },
         )
@@ -359,12 +372,12 @@ def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[t
         yield list(shared), [_peer(model.workload(end)) for end in found]
 
 
-def _ingress(model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
+def _ingress(settings: Settings, model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = [
         {"from": peers, "ports": _ports(ports)}
         for ports, peers in _by_ports(model, ((edge.source, edge.port) for edge in model.into(workload.id)))
     ]
-    if workload.sidecar:
+    if workload.sidecar and settings.monitoring is Monitoring.BASIC:
         rules.append({"ports": _ports([names.TELEMETRY_PORT])})
     return rules
 

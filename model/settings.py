@@ -48,6 +48,30 @@ class DataPlane(str, Enum):
     NONE = "none"
 
 
+class PodSecurity(str, Enum):
+    """Pod Security Standard that Kubernetes enforces in the namespaces that are made."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
+class Monitoring(str, Enum):
+    """Which metrics there are, and who may read them."""
+
+    BASIC = "basic"
+    """Those of sidecars and services, read by anyone in the cluster."""
+    FULL = "full"
+    """Kafka's too, read by Prometheus alone, which warns by rules."""
+
+
+class KafkaData(str, Enum):
+    """What becomes of Kafka's data when the stack goes."""
+
+    DISPOSABLE = "disposable"
+    PROTECTED = "protected"
+
+
 class FailurePolicy(str, Enum):
     """What the API server does when a webhook does not answer."""
 
@@ -138,6 +162,17 @@ Instance = Annotated[
         r"([a-z0-9]([-a-z0-9]*[a-z0-9])?)?",
         20,
         "lower-case letters, digits and '-', not starting or ending with '-', at most 20 characters, or empty",
+    ),
+]
+OptionalDnsName = Annotated[
+    str, _matching(rf"({_DNS_NAME})?", 253, "a DNS name (lower-case labels joined by '.'), or empty")
+]
+OptionalLabelKey = Annotated[
+    str,
+    _matching(
+        rf"(({_DNS_NAME}/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)?",
+        317,
+        "the key of a label, such as topology.kubernetes.io/zone, or empty",
     ),
 ]
 OptionalLabel = Annotated[
@@ -265,6 +300,21 @@ class NodePool(_Model):
     resources: Resources | None = None
 
 
+class Autoscaling(_Model):
+    """How many pods a version of a service may have, and which CPU use, in percent of the request, they are held to."""
+
+    min_replicas: Annotated[int, _within(1, 1000)]
+    max_replicas: Annotated[int, _within(1, 1000)]
+    cpu_percent: Annotated[int, _within(1, 1000)]
+
+
+class Quotas(_Model):
+    """What all pods of a namespace may have together, as ``spec.hard`` of a ResourceQuota."""
+
+    kafka: dict[str, Quantity] = {}
+    application: dict[str, Quantity] = {}
+
+
 class ReportWindow(_Model):
     """The windows of the report that a service makes of the topics that it reads; all in seconds."""
 
@@ -356,19 +406,24 @@ class Settings(_Model):
     kiali_chart: Chart
     chart_values: ChartValues
     cni: bool
+    pod_security: PodSecurity
     webhook_failure_policy: FailurePolicy
     gateway_service_type: ServiceType
+    gateway_host: OptionalDnsName
     gateway_service_account: Label
     tracing_sampling: Percentage
     otlp_service: Label
     jaeger: bool
     prometheus: bool
     kiali: bool
+    monitoring: Monitoring
     strimzi_watch_namespaces: list[WatchedNamespace]
     kafka_cluster: ClusterName
     kafka_version: KafkaVersion
     kafka_node_pools: Annotated[list[NodePool], Field(min_length=1)]
     kafka_config: dict[str, str | int | bool]
+    kafka_data: KafkaData
+    topology_key: OptionalLabelKey
     replication_factor: Factor
     topic_partitions: Count
     topic_retention_ms: Positive
@@ -378,6 +433,8 @@ class Settings(_Model):
     user_password_rotation: dict[str, Positive]
     image: Image
     resources: Resources
+    autoscaling: Autoscaling
+    quotas: Quotas
     routes: list[Route]
     services: Annotated[list[Service], Field(min_length=1)]
 
@@ -407,6 +464,16 @@ class Settings(_Model):
         return self.data_plane is DataPlane.SIDECAR
 
     @property
+    def keeps_data(self) -> bool:
+        """Whether Kafka's data is protected, and stays when the stack goes all the same."""
+        return self.kafka_data is KafkaData.PROTECTED
+
+    @property
+    def routed(self) -> bool:
+        """Whether OpenShift's router leads to the gateway."""
+        return self.platform is Platform.OPENSHIFT and self.gateway_service_type is ServiceType.CLUSTER_IP
+
+    @property
     def brokers(self) -> int:
         """How many brokers the cluster has."""
         return _brokers(self.kafka_node_pools)
@@ -425,6 +492,18 @@ class Settings(_Model):
     def topics(self) -> tuple[str, ...]:
         """Every topic, in the order in which they are declared."""
         return tuple(dict.fromkeys(service.writes for service in self.services if service.writes))
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether a service or the gateway calls the service of that name, so that more pods share the work."""
+        called = (*(route.service for route in self.routes), *(c.service for s in self.services for c in s.calls))
+        return name in called
+
+    def pods(self, service: Service) -> tuple[int, int]:
+        """Return the fewest and the most pods that each version of a service has; without scaling they are the same."""
+        if not self.is_called(service.name):
+            return service.replicas, service.replicas
+        fewest = max(service.replicas, self.autoscaling.min_replicas)
+        return fewest, max(fewest, self.autoscaling.max_replicas)
 
     def service(self, name: str) -> Service:
         """Return the service of that name; raises StopIteration when there is none."""
@@ -551,6 +630,47 @@ def _watched(settings: Any) -> Iterator[str]:
 def _platform(settings: Any) -> Iterator[str]:
     if settings.platform is Platform.OPENSHIFT and not settings.cni:
         yield "cni = 'false': must be true on platform openshift, where pods may not change their own network"
+
+
+def _pod_security(settings: Any) -> Iterator[str]:
+    level, sidecar = settings.pod_security, settings.data_plane is DataPlane.SIDECAR
+    if level is not PodSecurity.PRIVILEGED and sidecar and not settings.cni:
+        yield f"cni = 'false': must be true with podSecurity {level.value}, which lets no pod change its own network"
+
+
+def _monitoring(settings: Any) -> Iterator[str]:
+    if settings.monitoring is not Monitoring.FULL:
+        return
+    if not settings.prometheus:
+        yield "monitoring = 'full': needs Prometheus; set prometheus to true"
+    if settings.data_plane is DataPlane.NONE:
+        yield "monitoring = 'full': needs dataPlane sidecar, for the sidecars hand on the metrics of their pods"
+
+
+def _gateway_host(settings: Any) -> Iterator[str]:
+    routed = settings.platform is Platform.OPENSHIFT and settings.gateway_service_type is ServiceType.CLUSTER_IP
+    if settings.gateway_host and not routed:
+        yield (
+            f"gatewayHost = {settings.gateway_host!r}: only a Route has it, "
+            "which there is on platform openshift with gatewayServiceType ClusterIP; remove it"
+        )
+
+
+def _autoscaling(settings: Any) -> Iterator[str]:
+    fewest, most = settings.autoscaling.min_replicas, settings.autoscaling.max_replicas
+    if most < fewest:
+        yield f"autoscaling.maxReplicas = {most}: must not be below minReplicas, {fewest}"
+
+
+def _kafka_data(settings: Any) -> Iterator[str]:
+    if settings.kafka_data is not KafkaData.PROTECTED:
+        return
+    for index, pool in enumerate(settings.kafka_node_pools):
+        path = f"kafkaNodePools[{index}].storage"
+        if pool.storage.type is StorageType.EPHEMERAL:
+            yield f"{path}.type = 'ephemeral': must be persistent-claim with kafkaData protected"
+        if pool.storage.delete_claim:
+            yield f"{path}.deleteClaim = true: must be false with kafkaData protected"
 
 
 def _node_pools(settings: Any) -> Iterator[str]:
@@ -683,6 +803,11 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], Iterator[str]]], ...] = (
     ),
     (("strimzi_watch_namespaces",), _watched),
     (("platform", "cni"), _platform),
+    (("data_plane", "cni", "pod_security"), _pod_security),
+    (("data_plane", "prometheus", "monitoring"), _monitoring),
+    (("platform", "gateway_service_type", "gateway_host"), _gateway_host),
+    (("autoscaling",), _autoscaling),
+    (("kafka_data", "kafka_node_pools"), _kafka_data),
     (("kafka_node_pools",), _node_pools),
     (("kafka_node_pools", "replication_factor"), _replication),
     (("services",), _services),

@@ -60,20 +60,20 @@ def deployment_spec(
     if settings.platform is not Platform.OPENSHIFT:
         # OpenShift gives each namespace a range of user ids and refuses any other.
         security |= {"runAsUser": _USER, "runAsGroup": _USER}
+    fewest, most = settings.pods(service)
+    # Where their number is scaled, it is the scaler's to say.
+    replicas = {"replicas": fewest} if fewest == most else {}
     return {
-        "replicas": service.replicas,
+        **replicas,
         "selector": {"matchLabels": labels},
         "strategy": {"type": service.strategy.value},
         "template": {
             "metadata": {
                 "labels": labels,
-                "annotations": {
-                    "prometheus.io/scrape": "true",
-                    "prometheus.io/port": str(names.SERVICE_PORT),
-                    "prometheus.io/path": "/metrics",
-                },
+                "annotations": names.scraped(names.SERVICE_PORT),
             },
             "spec": {
+                **_spread(settings, labels),
                 "serviceAccountName": names.workload(service, version),
                 "automountServiceAccountToken": False,
                 "securityContext": security,
@@ -101,6 +101,57 @@ def deployment_spec(
             },
         },
     }
+
+
+def _spread(settings: Settings, labels: dict[str, str]) -> dict[str, Any]:
+    if not settings.topology_key:
+        return {}
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": settings.topology_key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": labels},
+    }
+    return {"topologySpreadConstraints": [constraint]}
+
+
+def autoscaler_spec(settings: Settings, service: Service, version: Version) -> dict[str, Any] | None:
+    """Specification of a version's HorizontalPodAutoscaler; None where the number of pods is fixed."""
+    fewest, most = settings.pods(service)
+    if fewest == most:
+        return None
+    # Of the service's own container: the sidecar's request would dilute it.
+    resource = {
+        "container": service.name,
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": settings.autoscaling.cpu_percent},
+    }
+    return {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": names.workload(service, version)},
+        "minReplicas": fewest,
+        "maxReplicas": most,
+        "metrics": [{"type": "ContainerResource", "containerResource": resource}],
+    }
+
+
+def disruption_budget_spec(settings: Settings, service: Service, version: Version) -> dict[str, Any] | None:
+    """Specification of a version's PodDisruptionBudget; None where there is one pod, which it could not keep."""
+    fewest, _ = settings.pods(service)
+    if fewest == 1:
+        return None
+    return {"maxUnavailable": 1, "selector": {"matchLabels": names.labels(service, version)}}
+
+
+_CONTAINER_DEFAULTS = {
+    "default": {"cpu": "500m", "memory": "512Mi"},
+    "defaultRequest": {"cpu": "100m", "memory": "256Mi"},
+}
+"""For containers that say nothing, such as those of Strimzi's entity operator, which a quota would refuse."""
+
+
+def container_defaults() -> dict[str, Any]:
+    """Specification of the LimitRange of a namespace that has a quota."""
+    return {"limits": [{"type": "Container", **_CONTAINER_DEFAULTS}]}
 
 
 def _pairs(env: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def _line(item: Resource) -> str:
 
 
 def _facts(item: Resource) -> Iterator[str]:
-    if not item.custom:
+    if not item.custom and not item.type.endswith(":Chart"):
         return
     metadata = item.inputs.get("metadata") or {}
     if isinstance(metadata.get("name"), str):

@@ -55,6 +55,45 @@ def test_the_defaults_are_valid_and_every_key_has_a_description(settings: Load) 
         ({"strimziNamespace": "demo-app"}, ["strimziNamespace = 'demo-app'", "must not be"]),
         ({"instance": "PR_1"}, ["instance = 'PR_1'", "lower-case letters"]),
         ({"instance": "a" * 20, "kafkaNamespace": "b" * 50}, ["instance", "kafkaNamespace becomes", "63"]),
+        ({"podSecurity": "restricted"}, ["cni = 'false'", "podSecurity restricted"]),
+        ({"monitoring": "full", "prometheus": False}, ["monitoring = 'full'", "set prometheus to true"]),
+        ({"monitoring": "full", "dataPlane": "none"}, ["monitoring = 'full'", "dataPlane sidecar"]),
+        ({"gatewayHost": "a.example"}, ["gatewayHost = 'a.example'", "platform openshift", "remove it"]),
+        ({"topologyKey": "a zone"}, ["topologyKey = 'a zone'", "topology.kubernetes.io/zone"]),
+        (
+            {"autoscaling": {"minReplicas": 3, "maxReplicas": 2, "cpuPercent": 80}},
+            ["autoscaling.maxReplicas = 2", "minReplicas, 3"],
+        ),
+        ({"quotas": {"strimzi": {}}}, ["quotas.strimzi", "unknown key"]),
+        ({"quotas": {"kafka": {"pods": "many"}}}, ["quotas.kafka.pods = 'many'", "Kubernetes quantity"]),
+        (
+            {
+                "kafkaData": "protected",
+                "kafkaNodePools": [
+                    {
+                        "name": "p",
+                        "roles": ["controller", "broker"],
+                        "replicas": 1,
+                        "storage": {"type": "ephemeral"},
+                    }
+                ],
+            },
+            ["kafkaNodePools[0].storage.type = 'ephemeral'", "persistent-claim with kafkaData protected"],
+        ),
+        (
+            {
+                "kafkaData": "protected",
+                "kafkaNodePools": [
+                    {
+                        "name": "p",
+                        "roles": ["controller", "broker"],
+                        "replicas": 1,
+                        "storage": {"type": "persistent-claim", "size": "1Gi", "deleteClaim": True},
+                    }
+                ],
+            },
+            ["kafkaNodePools[0].storage.deleteClaim = true", "false with kafkaData protected"],
+        ),
         ({"strimziWatchNamespaces": ["*", "a"]}, ["strimziWatchNamespaces", "remove the others"]),
         ({"strimziWatchNamespaces": ["A"]}, ["strimziWatchNamespaces[0] = 'A'", "'*' for all"]),
         ({"userPasswordRotation": {"nobody": 2}}, ["userPasswordRotation", "nobody"]),

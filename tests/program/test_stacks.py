@@ -108,3 +108,97 @@ def test_everything_of_an_application_waits_for_its_platform() -> None:
     reference = preview.one("pulumi:pulumi:StackReference")
     made = [item for item in preview.resources if item.type.startswith("kubernetes:")]
     assert [name_of(item.urn) for item in made if not preview.depends(item, reference)] == []
+
+
+@pytest.fixture(scope="module")
+def prod() -> Preview:
+    """The stack prod as a first update would make it."""
+    return Program(ROOT).preview(stack="prod")
+
+
+def spec(preview: Preview, kind: str, name: str | None = None) -> dict[str, Any]:
+    """Return the specification of the one object of a kind, or of the one of that kind and name in the cluster."""
+    found = [
+        item.inputs["spec"]
+        for item in preview.resources
+        if item.type.endswith(f":{kind}") and item.custom and name in (None, item.inputs["metadata"]["name"])
+    ]
+    assert len(found) == 1, (kind, name)
+    return dict(found[0])
+
+
+def test_in_use_kafka_survives_the_loss_of_a_node_or_a_zone(prod: Preview) -> None:
+    pools = {name: spec(prod, "KafkaNodePool", name) for name in ("controllers", "brokers")}
+    assert {name: (pool["roles"], pool["replicas"]) for name, pool in pools.items()} == {
+        "controllers": (["controller"], 3),
+        "brokers": (["broker"], 3),
+    }
+    assert all(pool["storage"]["type"] == "persistent-claim" for pool in pools.values())
+    kafka = spec(prod, "Kafka")["kafka"]
+    assert (kafka["config"]["default.replication.factor"], kafka["config"]["min.insync.replicas"]) == (3, 2)
+    assert kafka["rack"] == {"topologyKey": "topology.kubernetes.io/zone"}
+    spread = kafka["template"]["pod"]["topologySpreadConstraints"][0]
+    assert (spread["topologyKey"], spread["matchLabelKeys"]) == (
+        "topology.kubernetes.io/zone",
+        ["strimzi.io/pool-name"],
+    )
+
+
+def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Preview) -> None:
+    kept = [item for item in prod.resources if item.protect and item.retain_on_delete and item.custom]
+    assert {(item.type.rpartition(":")[2], item.inputs["metadata"]["name"]) for item in kept} == {
+        ("Namespace", "kafka"),
+        ("Kafka", "demo-app-log-cluster"),
+        ("KafkaNodePool", "controllers"),
+        ("KafkaNodePool", "brokers"),
+        *(
+            ("KafkaTopic", f"demo-application-log-{topic}")
+            for topic in ("customer", "preference", "recommendation", "aggregated")
+        ),
+    }
+    assert kept == [item for item in prod.resources if (item.protect or item.retain_on_delete) and item.custom]
+
+
+def test_in_use_services_that_are_called_are_scaled_and_keep_a_pod(prod: Preview) -> None:
+    http = ("customer-v1", "preference-v1", "recommendation-v1", "recommendation-v2", "recommendation-v3")
+    for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        assert {name for found, _, name in objects(prod) if found == kind} == set(http)
+    for name in http:
+        deployment, scaler = spec(prod, "Deployment", name), spec(prod, "HorizontalPodAutoscaler", name)
+        assert "replicas" not in deployment
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
+        assert scaler["scaleTargetRef"]["name"] == name
+        metric = scaler["metrics"][0]["containerResource"]["container"]
+        assert metric == deployment["template"]["spec"]["containers"][0]["name"]
+        budget = spec(prod, "PodDisruptionBudget", name)
+        assert budget["selector"] == deployment["selector"]
+    assert spec(prod, "Deployment", "consumer-v1")["replicas"] == 1
+
+
+def test_in_use_pods_are_held_to_the_restricted_standard_and_to_a_quota(prod: Preview) -> None:
+    labels = {
+        item.inputs["metadata"]["name"]: item.inputs["metadata"].get("labels") or {}
+        for item in prod.all("kubernetes:core/v1:Namespace")
+    }
+    for name in ("kafka", "demo-app"):
+        assert labels[name]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert {("ResourceQuota", name, "pods"), ("LimitRange", name, "pods")} <= objects(prod)
+    assert "istio-cni" in charts(prod)
+    strimzi = prod.one("kubernetes:helm.sh/v4:Chart", "strimzi-chart").inputs["values"]
+    assert strimzi["securityContext"]["allowPrivilegeEscalation"] is False
+    assert {"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": "restricted"} in strimzi["extraEnvs"]
+
+
+def test_on_openshift_the_router_leads_to_the_gateway_and_user_ids_are_the_clusters() -> None:
+    preview = Program(ROOT).preview(stack="openshift", config={"gatewayHost": "shop.example"})
+    route = spec(preview, "Route")
+    gateway = preview.one("kubernetes:helm.sh/v4:Chart", "istio-gateway").inputs["values"]
+    assert route["to"] == {"kind": "Service", "name": gateway["name"]}
+    assert route["host"] == preview.outputs["ingressAddress"] == "shop.example"
+    assert gateway["service"] == {"type": "ClusterIP"}
+    istio = [item.inputs["values"] for item in preview.all("kubernetes:helm.sh/v4:Chart") if "istio" in item.urn]
+    assert len([values for values in istio if values.get("global", {}).get("platform") == "openshift"]) == 4
+    for item in preview.all("kubernetes:apps/v1:Deployment"):
+        pod = item.inputs["spec"]["template"]["spec"]
+        for context in (pod["securityContext"], *(part["securityContext"] for part in pod["containers"])):
+            assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(context)

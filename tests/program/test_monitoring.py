@@ -1,0 +1,90 @@
+"""Who reads metrics, which there are, and what Prometheus warns of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import alerts, charts, kafka
+from model.access import Authentication, access_model
+from model.policies import kafka_listener_peers, policies
+from model.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+Load = Callable[..., Settings]
+SERVICES = Path(__file__).parents[2] / "services"
+
+
+def readers(settings: Settings, port: int) -> dict[str, list[Any]]:
+    """Return who may open a port by NetworkPolicy, by ``namespace/name`` of the policy; None is anyone."""
+    return {
+        f"{item['metadata']['namespace']}/{item['metadata']['name']}": [
+            peer
+            for rule in item["spec"].get("ingress", [])
+            if {"protocol": "TCP", "port": port} in rule["ports"]
+            for peer in rule.get("from", [None])
+        ]
+        for item in policies(settings)
+        if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] != "default-deny"
+    }
+
+
+def test_with_full_monitoring_prometheus_alone_reads_the_metrics_of_every_sidecar(settings: Load) -> None:
+    found = readers(settings(monitoring="full"), 15020)
+    prometheus = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "istio-system"}},
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component": "server"}
+        },
+    }
+    assert found.pop("kafka/strimzi-cluster-operator") == []
+    assert len(found) == 8
+    assert all(peers == [prometheus] for peers in found.values())
+
+
+def test_with_basic_monitoring_anyone_reads_them_and_prometheus_is_not_declared(settings: Load) -> None:
+    assert readers(settings(), 15020)["demo-app/customer-v1"] == [None]
+    assert "istio-system/prometheus" not in {item.id for item in access_model(settings()).workloads}
+
+
+def test_prometheus_may_read_metrics_and_nothing_else(settings: Load) -> None:
+    loaded = settings(monitoring="full")
+    edges = access_model(loaded).out_of("istio-system/prometheus")
+    assert {(edge.port, edge.authentication) for edge in edges} == {(15020, Authentication.NETWORK)}
+    assert not any("prometheus" in str(peer) for peer in kafka_listener_peers(loaded))
+    for item in policies(loaded):
+        if item["kind"] == "AuthorizationPolicy":
+            assert "prometheus" not in str(item)
+
+
+def test_kafkas_metrics_go_out_by_its_sidecars(settings: Load) -> None:
+    spec = kafka.kafka_spec(settings(monitoring="full"))["kafka"]
+    assert spec["metricsConfig"]["type"] == "strimziMetricsReporter"
+    assert spec["template"]["pod"]["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "9404",
+        "prometheus.io/path": "/metrics",
+    }
+    assert "metricsConfig" not in kafka.kafka_spec(settings())["kafka"]
+
+
+def test_prometheus_is_given_the_rules_only_where_it_is_to_warn(settings: Load) -> None:
+    rules = charts.prometheus(settings(monitoring="full"))["serverFiles"]["alerting_rules.yml"]
+    assert rules == {"groups": alerts.groups()}
+    assert "serverFiles" not in charts.prometheus(settings())
+
+
+def test_every_metric_of_a_rule_is_one_that_is_collected() -> None:
+    expressions = " ".join(rule["expr"] for group in alerts.groups() for rule in group["rules"])
+    own = set(re.findall(r"kafka_records_\w+", expressions))
+    brokers = set(re.findall(r"kafka_(?:controller|server)_\w+", expressions))
+    source = "".join(path.read_text() for path in SERVICES.glob("*.py"))
+    assert len(own) == 3
+    assert all(f'"{name.removesuffix("_total")}"' in source for name in own)
+    assert len(brokers) == 4
+    assert all(any(re.fullmatch(pattern, name) for pattern in alerts.KAFKA_METRICS) for name in brokers)
