@@ -8,7 +8,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace rotate watch preview refresh down status image lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate watch preview refresh down status image lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ logs: ## Show what a service says (SERVICE=customer, NAME=, FOLLOW=1)
 
 trace: ## Show the last trace as a tree (NAME=, TRACE=)
 	@$(LAB) trace $(TRACE) $(WHICH)
+
+verify: ## Prove that the lab allows what is declared and nothing else (NAME=, ONLY="network tls", JSON=1)
+	@$(LAB) verify $(WHICH) $(foreach part,$(ONLY),--only $(part)) $(if $(JSON),--json)
 
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 import httpx2
+import orjson
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
@@ -109,6 +111,7 @@ what to try:
   make call                          call customer again
   make report                        what the consumer has counted so far
   make logs SERVICE=customer         what a service says
+  make verify                        proof that what is declared gets through, and nothing else
   make trace                         where the last call's time went
   make rotate USER=customer-writer   a new password for a Kafka user, while calls go on
   make status                        what runs, and where
@@ -225,6 +228,17 @@ def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
     more = ["--follow", "--max-log-requests=20"] if follow else []
     selector = ["-l", f"app={service}", "-c", service, "--prefix", f"--tail={tail}", *more]
     return Cluster(lab.control_plane().kubeconfig).show(["-n", services[service], "logs", *selector])
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@_command
+def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
+    """Prove that the lab allows what the stack declares, and nothing else; ARGUMENTS as `python -m verify` has them."""
+    _running(lab)
+    command = [sys.executable, "-m", "verify", "--kubeconfig", str(lab.control_plane().kubeconfig), "--model", "-"]
+    model = orjson.dumps(lab.outputs()["accessModel"])
+    return subprocess.run([*command, *arguments], input=model, cwd=ROOT, check=False).returncode  # noqa: S603
 
 
 @main.command()
