@@ -19,6 +19,7 @@ Graph = Callable[..., list[Resource]]
 Change = Callable[[dict[str, Any]], object]
 
 STACKS = sorted(path.suffixes[0][1:] for path in ROOT.glob("Pulumi.*.yaml"))
+PRODUCTION = {"prod"}
 DURABLE = {
     "kafkaNodePools": [
         {
@@ -56,8 +57,10 @@ def without(resources: Sequence[Resource], kind: str, namespace: str, name: str)
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_shipped_stack_keeps_every_rule(stack: str, graph: Graph, judge: Judge) -> None:
+def test_a_shipped_stack_keeps_every_rule(stack: str, graph: Graph, judge: Judge, rules: tuple[Rule, ...]) -> None:
     assert judge(graph(stack)) == {}
+    if stack in PRODUCTION:
+        assert durable(rules, graph(stack)) == []
 
 
 PEERS = "security.istio.io/PeerAuthentication"
@@ -86,6 +89,24 @@ def test_what_is_missing_breaks_one_rule(
     said = judge(without(dev, kind, namespace, name))
     assert set(said) == {rule}
     assert namespace in said[rule][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        (NETWORK, {"podSelector": {}, "policyTypes": ["Ingress"]}),
+        (NETWORK, {"podSelector": {"matchLabels": {"app": "customer"}}, "policyTypes": ["Ingress", "Egress"]}),
+        (AUTHORIZATION, {"selector": {"matchLabels": {"app": "customer"}}}),
+        (AUTHORIZATION, {"action": "DENY"}),
+    ],
+)
+def test_a_default_deny_that_leaves_something_open_is_none(
+    kind: str, spec: dict[str, Any], dev: list[Resource], judge: Judge
+) -> None:
+    (found,) = [item for item in dev if (item.kind, item.namespace, item.name) == (kind, "demo-app", "default-deny")]
+    weak = replace(found, properties={**found.properties, "spec": spec})
+    said = judge([weak if item is found else item for item in dev])
+    assert said == {"default-deny": [f"Namespace demo-app has no {kind.partition('/')[2]} that denies by default"]}
 
 
 def container(properties: dict[str, Any]) -> dict[str, Any]:
@@ -236,7 +257,7 @@ def test_only_the_gateway_is_a_way_in(
     assert set(judge([*dev, Resource(type_token, urn, properties)])) == (set() if allowed else {"one-way-in"})
 
 
-def test_of_a_chart_only_the_images_are_judged(graph: Graph, judge: Judge) -> None:
+def test_of_a_charts_pods_only_images_and_secrets_are_judged(graph: Graph, judge: Judge) -> None:
     lab = graph("lab")
 
     def weaken(properties: dict[str, Any]) -> None:
@@ -244,6 +265,9 @@ def test_of_a_chart_only_the_images_are_judged(graph: Graph, judge: Judge) -> No
             container(properties).pop(key, None)
 
     assert judge(changed(lab, DEPLOYMENT, "istiod", weaken)) == {}
+    assert judge(changed(lab, DEPLOYMENT, "istiod", setting("KIND_OF_TOKEN", "third-party-jwt"))) == {}
+    said = judge(changed(lab, DEPLOYMENT, "istiod", setting("URL", "https://me:hunter2@example.com")))
+    assert set(said) == {"no-literal-secret"}
     said = judge(
         changed(lab, DEPLOYMENT, "istiod", lambda p: container(p).update(image="registry.istio.io/pilot:latest"))
     )
