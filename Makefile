@@ -8,7 +8,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate watch preview refresh down status image lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate watch preview refresh down status image docs diagram lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -58,8 +58,13 @@ image: environment ## Build the image of the services with docker or podman (IMA
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model services policies
+	.venv/bin/mypy lab components model services policies documentation
 	PYTHONPATH=policies .venv/bin/lint-imports
+
+docs: environment ## Write what is generated in the documents anew: diagrams, the reference of the settings
+	@.venv/bin/python -m documentation
+
+diagram: docs ## The same, for whoever looks for the diagrams
 
 bench: environment ## Measure the engine, the report and the chain of services
 	.venv/bin/python -m benchmarks

@@ -1,0 +1,134 @@
+"""Diagrams and the reference of the settings are those of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from documentation import components, configuration, system
+from documentation.generated import PLACES, ROOT, filled, names
+from lab.engine import urn
+from lab.engine.state import Resource
+
+PROJECT = "kafka-on-istio"
+
+
+def resource(noun: str, name: str, *, needs: tuple[Resource, ...] = (), within: Resource | None = None) -> Resource:
+    token = noun if ":" in noun else f"{PROJECT}:index:{noun}"
+    parent = within.urn if within else ""
+    needed = tuple(item.urn for item in needs)
+    return Resource(
+        urn("dev", PROJECT, parent, token, name), token, custom=":" in noun, parent=parent, dependencies=needed
+    )
+
+
+def model(**parts: Any) -> dict[str, Any]:
+    return {"workloads": [], "edges": [], "entries": [], "topics": [], "users": [], "externalHosts": []} | parts
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("place", PLACES)
+def test_a_document_is_current(place: str, parts: Mapping[str, str]) -> None:
+    text = (ROOT / place).read_text(encoding="utf-8")
+    assert text == filled(text, parts), "write it anew: make docs"
+
+
+@pytest.mark.engine
+def test_every_part_has_its_place(parts: Mapping[str, str]) -> None:
+    placed = {name for place in PLACES for name in names((ROOT / place).read_text(encoding="utf-8"))}
+    assert placed == parts.keys()
+
+
+@pytest.mark.unit
+def test_an_arrow_leads_from_what_comes_first_and_none_follows_from_others() -> None:
+    mesh = resource("Mesh", "mesh")
+    chart = resource("kubernetes:helm.sh/v4:Chart", "base", within=mesh)
+    kafka = resource("Kafka", "kafka", needs=(chart,))
+    users = [resource("User", name, needs=(kafka, mesh)) for name in ("b", "a")]
+    lines = components.diagram([*users, kafka, chart, mesh]).splitlines()
+    assert lines == [
+        "flowchart TD",
+        '    Kafka["<b>Kafka</b><br/>kafka"]',
+        '    Mesh["<b>Mesh</b><br/>mesh<br/><i>Chart</i>"]',
+        '    User["<b>User</b><br/>a<br/>b"]',
+        "    Mesh --> Kafka",
+        "    Kafka --> User",
+    ]
+
+
+@pytest.mark.unit
+def test_the_picture_shows_callers_users_and_who_leaves_the_mesh() -> None:
+    drawn = system.diagram(
+        model(
+            workloads=[
+                {"id": "demo/shop-v1", "labels": {"app": "shop", "version": "v1"}},
+                {"id": "demo/stock-v1", "labels": {"app": "stock", "version": "v1"}},
+                {"id": "demo/stock-v2", "labels": {"app": "stock", "version": "v2"}},
+                {"id": "kafka/operator", "labels": {"name": "operator"}},
+            ],
+            edges=[
+                {"source": "demo/shop-v1", "destination": f"demo/stock-{version}", "method": "GET", "path": "/"}
+                for version in ("v1", "v2")
+            ],
+            entries=[{"method": "GET", "path": "/shop", "target": "/", "service": "shop"}],
+            topics=["sold.items"],
+            users=[
+                {
+                    "name": "shop-writer",
+                    "service": "shop",
+                    "acls": [{"resource": "topic", "name": "sold.items", "operations": ["Write", "Describe"]}],
+                },
+                {
+                    "name": "stock-reader",
+                    "service": "stock",
+                    "acls": [
+                        {"resource": "topic", "name": "sold.items", "operations": ["Read"]},
+                        {"resource": "group", "name": "stock", "operations": ["Read"]},
+                    ],
+                },
+            ],
+            externalHosts=[{"host": "example.com", "sources": ["demo/stock-v2"]}],
+        )
+    )
+    arrows = [line.strip() for line in drawn.splitlines() if "->" in line]
+    assert arrows == [
+        "outside -->|GET /shop| gateway",
+        "gateway -->|GET /| shop",
+        "shop -->|GET /| stock",
+        "shop -.->|shop-writer| sold_items",
+        "sold_items -.->|stock-reader| stock",
+        "stock -->|v2| example_com",
+    ]
+    assert "        stock[stock<br/>v1, v2]" in drawn.splitlines()
+
+
+@pytest.mark.unit
+def test_a_setting_has_its_type_its_default_and_the_stacks_that_set_it() -> None:
+    project = {
+        "name": PROJECT,
+        "config": {
+            "ports": {"type": "array", "items": {"type": "integer"}, "description": "Some ports.", "default": [53]},
+            "host": {"type": "string", "description": "A host.", "default": ""},
+            "timeouts": {
+                "type": "object",
+                "description": "How long.",
+                "default": {"chart": "10m" * 20, "kafka": "15m"},
+            },
+        },
+    }
+    assert configuration.reference(project, {"prod": {f"{PROJECT}:ports": [5353]}, "dev": {}}) == "\n\n".join(
+        [
+            "### ports",
+            "Some ports.",
+            "Type array of integer, default `[53]`. Set in [prod](../Pulumi.prod.yaml).",
+            "### host",
+            "A host.",
+            "Type string, default empty.",
+            "### timeouts",
+            "How long.",
+            "Type object. Default:",
+            f"```yaml\nchart: {'10m' * 20}\nkafka: 15m\n```",
+        ]
+    )
