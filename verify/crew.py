@@ -31,6 +31,7 @@ class Post:
     namespace: str
     pod: str
     address: str
+    logs: bool
     containers: dict[str, Place] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -51,6 +52,8 @@ class Crew:
         self.posts: dict[str, Post] = {}
         self.owners: dict[str, str] = {}
         """Workloads by the addresses of their pods."""
+        self.sidecars: dict[tuple[str, str], bool] = {}
+        """Whether a pod has a sidecar, by workload and pod."""
         self._image = image
         self._run = secrets.token_hex(3)
         self._made: list[Manifest] = []
@@ -67,6 +70,7 @@ class Crew:
             if not own:
                 raise VerifyError(f"workload {workload.id}: no pod runs; is the stack up?")
             self.owners |= {pod["status"]["podIP"]: workload.id for pod in own}
+            self.sidecars |= {(workload.id, pod["metadata"]["name"]): _has_sidecar(pod) for pod in own}
             self._image = self._image or self._services_image(workload.id, own[0])
             source = Source(workload.id, Kind.WORKLOAD, workload.namespace, workload)
             self.posts[workload.id] = _post(source, own[0])
@@ -123,7 +127,7 @@ class Crew:
     def log(self, identifier: str) -> list[str]:
         """Return what a source's or workload's sidecar said last; nothing where it has none."""
         post = self.posts[identifier]
-        if post.source.kind is Kind.PLAIN or not post.source.like.sidecar:
+        if not post.logs:
             return []
         return self.cluster.log(post.namespace, post.pod, _PROXY, _LOG_LINES)
 
@@ -155,4 +159,9 @@ class Crew:
 
 def _post(source: Source, pod: Manifest) -> Post:
     metadata = pod["metadata"]
-    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"])
+    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"], _has_sidecar(pod))
+
+
+def _has_sidecar(pod: Manifest) -> bool:
+    containers = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
+    return any(container["name"] == _PROXY for container in containers)

@@ -48,9 +48,18 @@ def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequenc
     if evidence.is_unreached(own) or (seen.get("error") == "TIMEOUT" and not own.get("upstream_peer_uri_san")):
         # A network that drops what it refuses keeps the sidecar waiting longer than its client.
         return Outcome.NETWORK, shown
+    if way is Way.ENTRY:
+        return _entered(seen, own), shown
     if evidence.is_denied(own) or (any(evidence.is_denied(line) for line in theirs) and not seen.get("answer")):
         return Outcome.AUTHORIZATION, shown
     return _answered(speaks, seen), shown
+
+
+def _entered(seen: Seen, own: Line) -> Outcome:
+    """Judge by the gateway alone: what it hands on is let in, whatever a service says to it."""
+    if evidence.is_denied(own):
+        return Outcome.AUTHORIZATION
+    return Outcome.ALLOWED if own.get("upstream_host") and seen.get("status") else Outcome.UNKNOWN
 
 
 def _around(speaks: str, seen: Seen, theirs: Sequence[Line]) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from verify import capture, cases, check, egress, encryption, kafka_access
 from verify.access import Model
@@ -37,7 +37,15 @@ def prove(
 
 def _network(crew: Crew, connections: Connections) -> list[Check]:
     wanted = [case for case in cases.cases(crew.model) if case.request.way is Way.AROUND]
-    return [check.of(Part.NETWORK, result) for result in connections.results(wanted)]
+    found = [check.of(Part.NETWORK, result) for result in connections.results(wanted)]
+    return [*_sidecars(crew), *found]
+
+
+def _sidecars(crew: Crew) -> Iterator[Check]:
+    words = {True: "there", False: "not there"}
+    for (identifier, pod), there in crew.sidecars.items():
+        wanted = words[crew.model.workload(identifier).sidecar]
+        yield Check(Part.NETWORK, f"{identifier}: sidecar of pod {pod}", wanted, words[there])
 
 
 def _http(crew: Crew, connections: Connections) -> list[Check]:

@@ -1,0 +1,126 @@
+"""The cases that are made of an access model: which there are, and what should become of them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verify import cases, egress, kafka_cases
+from verify.access import Authentication, Model, read
+from verify.cases import Case, Kind, Outcome, Way
+
+pytestmark = pytest.mark.unit
+
+COUNTS = Path(__file__).parent / "counts.json"
+
+
+def counted(model: Model, shipped: dict[str, Any]) -> dict[str, Any]:
+    asked = kafka_cases.verdicts(shipped, kafka_cases.cases(shipped))
+    logins = kafka_cases.logins(shipped)
+    outside = Counter(case.expected.value for case in egress.cases(model))
+    return {
+        "connections": cases.counts(model),
+        "egress": dict(sorted(outside.items())),
+        "kafka": {"allowed": sum(asked.values()), "refused": len(asked) - sum(asked.values())},
+        "logins": {"allowed": sum(logins.values()), "refused": len(logins) - sum(logins.values())},
+    }
+
+
+def test_the_shipped_system_has_the_cases_that_are_checked_in(model: Model, shipped: dict[str, Any]) -> None:
+    found = counted(model, shipped)
+    assert found == json.loads(COUNTS.read_text())
+    assert sum(number for group in found.values() for number in group.values()) > 2000
+
+
+def called(found: list[Case]) -> set[tuple[Any, ...]]:
+    return {
+        (case.request.source, case.destination, case.request.method, case.request.path)
+        for case in found
+        if case.expected is Outcome.ALLOWED
+    }
+
+
+def test_what_is_allowed_is_what_is_declared_and_nothing_else(model: Model) -> None:
+    gateway = model.gateway
+    assert gateway
+    entry = model.entries[0]
+    declared = {
+        (edge.source, edge.destination, edge.method, edge.path)
+        for edge in model.edges
+        if edge.authentication is Authentication.MESH and edge.source != gateway.id
+    }
+    behind = {edge.destination for edge in model.edges if edge.source == gateway.id}
+    declared |= {(gateway.id, service, entry.method, entry.path) for service in behind}
+    # The gateway is open to whoever has a way to it.
+    at_gateway = {case for case in called(cases.cases(model)) if case[1] == gateway.id}
+    assert called(cases.cases(model)) - at_gateway == declared
+    assert {(method, path) for _, _, method, path in at_gateway} == {(entry.method, entry.path)}
+    assert not {source for source, *_ in at_gateway} & {it.id for it in model.workloads if it.namespace in model.closed}
+
+
+def test_every_pair_of_workloads_is_tried_through_and_around_sidecars(model: Model) -> None:
+    found = cases.cases(model)
+    names = {it.id for it in model.workloads}
+    captured = {it.id for it in model.workloads if it.sidecar and it != model.gateway}
+    pairs = {(case.request.source, case.destination) for case in found if case.request.way is Way.THROUGH}
+    assert pairs >= {(a, b) for a in captured for b in names if a != b}
+    around = {(case.request.source, case.destination) for case in found if case.request.way is Way.AROUND}
+    assert around >= {(a, b) for a in names for b in names if a != b}
+
+
+def test_each_destination_of_a_declared_call_is_knocked_at_by_a_stranger_whom_the_network_lets_through(
+    model: Model,
+) -> None:
+    strangers = {source.id for source in cases.sources(model) if source.kind is Kind.STRANGER}
+    refused = {
+        case.destination
+        for case in cases.cases(model)
+        if case.request.source in strangers and case.expected is Outcome.AUTHORIZATION
+    }
+    assert refused >= {edge.destination for edge in model.edges if edge.authentication is Authentication.MESH}
+
+
+def test_each_layer_is_looked_at_where_it_is_the_first_to_refuse(model: Model) -> None:
+    def expected(source: str, destination: str, way: Way, port: int, path: str | None = None) -> set[Outcome]:
+        return {
+            case.expected
+            for case in cases.cases(model)
+            if (case.request.source, case.destination, case.request.way, case.request.port)
+            == (source, destination, way, port)
+            and (path is None or (case.request.method, case.request.path) == ("GET", path))
+        }
+
+    customer, preference, v2 = "demo-app/customer-v1", "demo-app/preference-v1", "demo-app/recommendation-v2"
+    brokers, operator = "kafka/demo-app-log-cluster-kafka", "kafka/strimzi-cluster-operator"
+    assert expected(customer, preference, Way.THROUGH, 8080, "/") == {Outcome.ALLOWED}
+    assert expected(customer, preference, Way.THROUGH, 8080, "/undeclared") == {Outcome.AUTHORIZATION}
+    assert expected(customer, preference, Way.AROUND, 8080) == {Outcome.MUTUAL_TLS}
+    assert expected(customer, v2, Way.THROUGH, 8080, "/") == {Outcome.REGISTRY}
+    assert expected(customer, v2, Way.AROUND, 8080) == {Outcome.NETWORK}
+    assert expected(customer, brokers, Way.THROUGH, 9092) == {Outcome.ALLOWED}
+    assert expected(customer, brokers, Way.THROUGH, 9091) == {Outcome.NETWORK}
+    assert expected(operator, brokers, Way.AROUND, 9091) == {Outcome.STRIMZI}
+    assert expected(operator, brokers, Way.AROUND, 9092) == {Outcome.NETWORK}
+    assert expected("elsewhere/preference-v1", preference, Way.THROUGH, 8080, "/") == {Outcome.NETWORK}
+    assert expected("demo-app/plain-preference-v1", brokers, Way.AROUND, 9092) == {Outcome.MUTUAL_TLS}
+
+
+def test_one_declared_call_more_allows_one_call_more(shipped: dict[str, Any], model: Model) -> None:
+    changed = copy.deepcopy(shipped)
+    edge = next(edge for edge in changed["edges"] if edge["source"] == "demo-app/customer-v1" and edge["method"])
+    changed["edges"].append({**edge, "source": "demo-app/consumer-v1", "method": "PUT", "path": "/more"})
+    added = called(cases.cases(read(json.dumps(changed)))) - called(cases.cases(model))
+    assert added == {("demo-app/consumer-v1", "demo-app/preference-v1", "PUT", "/more")}
+
+
+def test_only_who_declares_a_host_outside_gets_there(model: Model) -> None:
+    found = egress.cases(model)
+    allowed = {(case.request.source, case.destination) for case in found if case.expected is Outcome.ALLOWED}
+    assert allowed == {("demo-app/recommendation-v3", "worldclockapi.com")}
+    assert {case.request.source for case in found} == {workload.id for workload in model.workloads}
+    assert {case.destination for case in found} == {"worldclockapi.com", egress.UNDECLARED}

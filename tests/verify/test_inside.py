@@ -1,0 +1,81 @@
+"""The programs that are sent into pods, on this machine's loopback."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kafka
+import pytest
+
+from verify import parcel
+from verify.inside import connections
+
+pytestmark = pytest.mark.unit
+
+
+@contextmanager
+def server(answer: bytes | None) -> Iterator[int]:
+    """Answer one connection, or reset it, and give the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                if answer is None:
+                    # Closed with an unread request and no time to linger: a reset.
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    return
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def tried(port: int, speaks: str = "http", host: str = "127.0.0.1") -> dict[str, Any]:
+    wanted = {"speaks": speaks, "host": host, "port": port, "method": "GET", "path": "/"}
+    return connections.attempts([wanted], 2)[0]
+
+
+def test_an_answer_and_both_ends_addresses_are_told() -> None:
+    with server(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nRBAC") as port:
+        found = tried(port)
+        assert (found["stage"], found["status"], found["text"]) == ("done", 403, "RBAC")
+        assert found["remote"] == f"127.0.0.1:{port}"
+        assert found["local"].startswith("127.0.0.1:")
+
+
+def test_how_far_a_connection_got_and_what_ended_it_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    found = tried(port)
+    assert (found["stage"], found["error"]) == ("connect", "ECONNREFUSED")
+    with server(None) as port:
+        found = tried(port, "kafka")
+    assert (found["stage"], found["error"]) == ("exchange", "ECONNRESET")
+    found = tried(80, host="nobody.invalid")
+    assert (found["stage"], found["error"]) == ("resolve", "NO_NAME")
+
+
+def test_a_program_refuses_to_run_as_another_user_than_it_is_meant_for() -> None:
+    with pytest.raises(RuntimeError, match="runs as user"):
+        connections.attempts([], 1, user=connections.SIDECAR_USER)
+
+
+def test_programs_run_on_nothing_but_the_standard_library_and_what_they_bring() -> None:
+    text = inspect.getsource(connections) + "\nimport json\nprint(json.dumps(attempts([], 1)))\n"
+    alone = [sys.executable, "-I", "-S", "-"]
+    assert json.loads(subprocess.run(alone, input=text, capture_output=True, text=True, check=True).stdout) == []
+    text = parcel.unpacking(kafka) + "import kafka.protocol.admin\nprint(kafka.__file__)\n"
+    found = subprocess.run(alone, input=text, capture_output=True, text=True, check=True).stdout
+    assert ".zip/kafka/" in found
