@@ -16,6 +16,8 @@ _SHARED = (
     "trust_domain",
     "gateway_service_account",
     "otlp_service",
+    "cni",
+    "pod_security",
     "monitoring",
 )
 """Settings of both: what an application names of its platform, it derives from them."""

@@ -234,3 +234,22 @@ def test_components_wait_for_what_they_depend_on(write_program: WriteProgram) ->
     after = preview.one("kubernetes:core/v1:ConfigMap")
     assert preview.one(SECRET).urn in after.dependencies
     assert preview.depends(after, preview.one(PASSWORD))
+
+
+REFERS = """
+    other = pulumi.StackReference("organization/other/dev")
+    pulumi.export("address", other.get_output("address"))
+    pulumi.export("password", other.get_output("password"))
+"""
+
+
+def test_outputs_of_another_stack_are_those_that_the_test_gives(write_program: WriteProgram) -> None:
+    given = {"organization/other/dev": {"address": "192.0.2.1", "password": Secret("x")}}
+    outputs = write_program(REFERS).preview(references=given).outputs
+    assert outputs["address"] == "192.0.2.1"
+    assert outputs["password"] == Secret("x")
+
+
+def test_outputs_of_a_stack_that_was_not_given_are_unknown(write_program: WriteProgram) -> None:
+    outputs = write_program(REFERS).preview().outputs
+    assert outputs["address"] is UNKNOWN

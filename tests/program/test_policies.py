@@ -140,6 +140,18 @@ def test_the_operator_reaches_the_brokers_that_it_watches(
     assert [rule["to"][0]["namespaceSelector"] for rule in brokers] == [namespaces]
 
 
+def test_brokers_reach_the_kubernetes_api_only_to_learn_their_rack(settings: Load) -> None:
+    def reach(loaded: Settings) -> tuple[bool, bool]:
+        made = policies(loaded)
+        name = "kafka/demo-app-log-cluster-kafka"
+        ports = [port["port"] for rule in of_kind(made, "NetworkPolicy")[name]["egress"] for port in rule["ports"]]
+        hosts = of_kind(made, "Sidecar")[name]["egress"][0]["hosts"]
+        return 443 in ports, "default/kubernetes.default.svc.cluster.local" in hosts
+
+    assert reach(settings()) == (False, False)
+    assert reach(settings(topologyKey="topology.kubernetes.io/zone")) == (True, True)
+
+
 def test_calls_are_shared_out_by_weight(settings: Load) -> None:
     route = of_kind(policies(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
     assert [(item["destination"]["subset"], item["weight"]) for item in route] == [
