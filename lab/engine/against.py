@@ -14,7 +14,7 @@ from pathlib import Path
 from lab.engine import display, run
 from lab.engine.errors import EngineError
 from lab.engine.plan import Step
-from lab.engine.project import load_configuration, load_project
+from lab.engine.project import load_configuration, load_project, settings_file
 from lab.engine.report import Change, Messages
 from lab.engine.settled import SETTLED
 from lab.engine.state import Snapshot
@@ -24,10 +24,17 @@ from lab.engine.urn import name_of, type_of
 async def compare(stack: run.Stack, overrides: Sequence[str], ref: str, parallel: int) -> str:
     """Run the stack's program as it is at ``ref`` and as it is now, and return what differs.
 
+    A stack whose settings are new, in a file that ``ref`` has not, held nothing then.
+
     :raises EngineError: if there is no such ref, or a program fails.
     """
     with tempfile.TemporaryDirectory(prefix="pulumi-against-") as folder:
         directory = await asyncio.to_thread(_check_out, stack.project.directory, ref, Path(folder))
+        if (
+            not settings_file(directory, stack.name).exists()
+            and settings_file(stack.project.directory, stack.name).exists()
+        ):
+            return markdown(stack.name, ref, await _foresee(stack, Snapshot(), parallel, "the program"))
         project = load_project(directory)
         configuration = load_configuration(project, stack.name, overrides, stack.environment)
         if project.name != stack.project.name:

@@ -94,6 +94,11 @@ def load_project(directory: Path) -> Project:
     return Project(name, directory, main if main.suffix == ".py" else main / "__main__.py", declarations)
 
 
+def settings_file(directory: Path, stack: str) -> Path:
+    """Return the file of a stack's settings, which need not exist."""
+    return directory / f"Pulumi.{stack}.yaml"
+
+
 def load_configuration(
     project: Project, stack: str, overrides: Sequence[str], environment: Mapping[str, str]
 ) -> Configuration:
@@ -104,7 +109,7 @@ def load_configuration(
     if not _STACK_NAME.fullmatch(stack):
         message = f"stack name {stack!r}: must be letters, digits, '_', '.' and '-' (at most 100)"
         raise EngineError(message)
-    path = project.directory / f"Pulumi.{stack}.yaml"
+    path = settings_file(project.directory, stack)
     document = _load_yaml(path) if path.exists() else {}
     raw: dict[str, Any] = {}
     for key, value in (document.get("config") or {}).items():

@@ -70,6 +70,13 @@ def test_what_changed_is_a_table_with_the_properties_below(repository: Path) -> 
     assert "stringData.password: [secret] => [secret] [forces replacement]" in result.stdout
 
 
+def test_a_stack_whose_settings_are_new_held_nothing_before(repository: Path) -> None:
+    (repository / "Pulumi.new.yaml").write_text("config: {}\n")
+    result = engine(repository, "preview", "--offline", "--against", "HEAD", "--stack", "new")
+    assert result.returncode == 0, result.stderr
+    assert "| create | `kubernetes:core/v1:Service` | `web` |" in result.stdout
+
+
 def test_an_unknown_ref_is_named(repository: Path) -> None:
     result = engine(repository, "preview", "--offline", "--against", "nowhere", "--stack", "dev")
     assert result.returncode == 255

@@ -1,0 +1,1 @@
+"""What the workflows of pull requests and deployments call; standard library only, so that a runner needs nothing."""
