@@ -14,10 +14,11 @@ class Struct(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Authentication(str, Enum):
-    """How the two ends of an edge know each other: by Istio's mutual TLS, or by Strimzi's own."""
+    """How the two ends of an edge know each other: by Istio's mutual TLS, by Strimzi's own, or not at all."""
 
     MESH = "mesh"
     STRIMZI = "strimzi"
+    NETWORK = "network"
 
 
 class Port(Struct, frozen=True):
@@ -137,8 +138,8 @@ class Model(Struct, frozen=True):
 
     @property
     def gateway(self) -> Workload | None:
-        """The ingress gateway: the workload in the control plane's own namespace."""
-        return next((it for it in self.workloads if it.namespace == self.mesh.istio_namespace), None)
+        """The ingress gateway: the workload in the control plane's own namespace that is of the mesh."""
+        return next((it for it in self.workloads if it.sidecar and it.namespace == self.mesh.istio_namespace), None)
 
     @property
     def closed(self) -> frozenset[str]:

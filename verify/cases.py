@@ -229,13 +229,19 @@ def expected(
     if _speaks(model, port) == "tls":
         return Outcome.STRIMZI
     if way is Way.AROUND:
-        return Outcome.MUTUAL_TLS
+        return Outcome.ALLOWED if _is_bare(model, destination, port) else Outcome.MUTUAL_TLS
     allowed = any(
         (edge.destination, edge.port, edge.method, edge.path) == (destination.id, port, method, path)
         and model.workload(edge.source).principal == source.principal
         for edge in model.edges
     )
     return Outcome.ALLOWED if allowed else Outcome.AUTHORIZATION
+
+
+def _is_bare(model: Model, destination: Workload, port: int) -> bool:
+    """Tell whether a declared port has no guard but the network."""
+    bare = ((it.destination, it.port) for it in model.edges if it.authentication is Authentication.NETWORK)
+    return (destination.id, port) in bare
 
 
 def _known(model: Model, source: Source, destination: Workload, port: int) -> bool:
@@ -249,9 +255,9 @@ def _known(model: Model, source: Source, destination: Workload, port: int) -> bo
 
 
 def _reachable(model: Model, source: Source, destination: Workload, port: int) -> bool:
-    """Tell whether NetworkPolicies let the source open a connection."""
-    if not {source.namespace, destination.namespace} & model.closed:
-        return True
+    """Tell whether NetworkPolicies let the source open a connection; the gateway may be entered, not left at will."""
+    if destination.namespace not in model.closed and source.namespace not in model.closed:
+        return source.like != model.gateway or source.namespace != source.like.namespace
     declared = any(
         (edge.source, edge.destination, edge.port) == (source.like.id, destination.id, port) for edge in model.edges
     )

@@ -158,7 +158,7 @@ def test_a_missing_authorization_policy_is_found(proof: Proof) -> None:
 def test_a_network_policy_that_is_too_wide_is_found(proof: Proof) -> None:
     def more(direction: str, end: str, app: str) -> dict[str, Any]:
         name = "customer-v1" if direction == "egress" else "consumer-v1"
-        rules = proof.system.get("-n", "demo-app", "networkpolicy", name)["spec"][direction]
+        rules = proof.system.get("-n", "demo-app", "networkpolicy", name)["spec"].get(direction, [])
         peer = {"podSelector": {"matchLabels": {"app": app}}}
         return {direction: [*rules, {end: [peer], "ports": [{"port": 8080, "protocol": "TCP"}]}]}
 

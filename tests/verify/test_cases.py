@@ -118,6 +118,32 @@ def test_one_declared_call_more_allows_one_call_more(shipped: dict[str, Any], mo
     assert added == {("demo-app/consumer-v1", "demo-app/preference-v1", "PUT", "/more")}
 
 
+def test_who_watches_gets_to_the_metrics_and_nobody_else_does(shipped: dict[str, Any]) -> None:
+    watched = copy.deepcopy(shipped)
+    workload = {
+        "id": "istio-system/prometheus",
+        "namespace": "istio-system",
+        "serviceAccount": "prometheus",
+        "principal": "cluster.local/ns/istio-system/sa/prometheus",
+        "labels": {"app": "prometheus"},
+        "sidecar": False,
+        "ports": [],
+        "hosts": [],
+    }
+    scrape = {"destination": "demo-app/customer-v1", "port": 15020, "protocol": "http", "authentication": "network"}
+    watched["workloads"].insert(0, workload)
+    watched["edges"].append({"source": workload["id"], **scrape})
+    model = read(json.dumps(watched))
+    assert model.gateway
+    assert model.gateway.id == "istio-system/istio-ingressgateway"
+    scraped = {
+        (case.request.source, case.destination)
+        for case in cases.cases(model)
+        if case.request.port == 15020 and case.expected is not Outcome.NETWORK
+    }
+    assert scraped == {("istio-system/prometheus", "demo-app/customer-v1")}
+
+
 def test_only_who_declares_a_host_outside_gets_there(model: Model) -> None:
     found = egress.cases(model)
     allowed = {(case.request.source, case.destination) for case in found if case.expected is Outcome.ALLOWED}

@@ -29,11 +29,11 @@ def server(answer: bytes | None) -> Iterator[int]:
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
+                connection.recv(4096)
                 if answer is None:
-                    # Closed with an unread request and no time to linger: a reset.
+                    # Closed with no time to linger: a reset.
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                     return
-                connection.recv(4096)
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve)

@@ -52,9 +52,9 @@ def attempt(wanted: dict[str, Any], seconds: float) -> dict[str, Any]:
         # Bound first, or the kernel would give two connections to different places the same port, and a sidecar's
         # log could not tell them apart.
         with socket.create_connection((address, wanted["port"]), seconds, source_address=("", 0)) as connection:
+            found["stage"] = "exchange"
             found["local"] = _joined(connection.getsockname())
             found["remote"] = _joined(connection.getpeername())
-            found["stage"] = "exchange"
             found.update(_SPEAKS[wanted["speaks"]](connection, wanted))
             found["stage"] = "done"
     except (OSError, http.client.HTTPException) as error:
