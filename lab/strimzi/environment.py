@@ -10,7 +10,7 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class ClusterOperatorSettings:
-    """What the cluster operator is told: namespaces to watch, seconds between full passes, the DNS domain."""
+    """What the cluster operator is told: namespaces (``*``: all), seconds between full passes, the DNS domain."""
 
     namespaces: tuple[str, ...]
     interval: float

@@ -44,6 +44,7 @@ def run(
     """Run an operator until it is told to stop.
 
     :param look: one pass for one key, as Queue calls it.
+    :param namespaces: which to watch; ``*`` is all.
     :param port: where probes find out that it runs, ``/healthz``.
     :param always: keys to look at from the start.
     :raises LabError: if nothing says how the API server is reached.
@@ -77,7 +78,8 @@ def run(
     kopf.run(
         registry=registry,
         settings=_settings(),
-        namespaces=list(namespaces),
+        clusterwide="*" in namespaces,
+        namespaces=[] if "*" in namespaces else list(namespaces),
         standalone=True,
         liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
     )
