@@ -1,5 +1,7 @@
 """Kafka in an Istio mesh: the settings, the building blocks, how they hang together, and what comes out."""
 
+from pathlib import Path
+
 import pulumi
 
 from components import arguments
@@ -98,3 +100,4 @@ pulumi.export(
     "namespaces", {"istio": mesh.namespace} | {name: namespace.namespace for name, namespace in namespaces.items()}
 )
 pulumi.export("commands", commands.to_try(settings))
+pulumi.export("readme", Path(__file__).with_name("Pulumi.README.md").read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ def faults(path: Path, root: Path) -> Iterator[str]:
         fault = _link_fault(link, path, document, root)
         if fault:
             yield f"{path.relative_to(root)}: {link}: {fault}"
-    folders = {item.name for item in root.iterdir() if item.is_dir()}
+    folders = {item.name for item in root.iterdir() if item.is_dir() and not item.name.startswith(".")}
     for span in document.spans:
         first = span.partition("/")[0]
         if _SPAN.fullmatch(span) and "/" in span and first in folders and not (root / span).exists():

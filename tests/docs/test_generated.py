@@ -20,7 +20,7 @@ def resource(noun: str, name: str, *, needs: tuple[Resource, ...] = (), within: 
     parent = within.urn if within else ""
     needed = tuple(item.urn for item in needs)
     return Resource(
-        urn("dev", PROJECT, parent, token, name), token, custom=":" in noun, parent=parent, dependencies=needed
+        urn.make("dev", PROJECT, parent, token, name), token, custom=":" in noun, parent=parent, dependencies=needed
     )
 
 

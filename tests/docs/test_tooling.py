@@ -1,0 +1,76 @@
+"""The configuration of the tools around the repository fits what is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+
+from documentation.generated import ROOT
+from documentation.links import targets
+
+pytestmark = pytest.mark.unit
+
+RENOVATE = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))
+GROUPS = {
+    "pulumi": "Pulumi",
+    "pulumi-kubernetes": "Pulumi",
+    "pulumi_policy": "Pulumi",
+    "istiod": "Istio",
+    "istio.io/istio": "Istio",
+    "quay.io/strimzi-helm/strimzi-kafka-operator": "Strimzi",
+    "io.strimzi:crd-generator": "Strimzi",
+    "org.apache.kafka:kafka-tools": "Kafka",
+}
+
+
+def places(manager: dict[str, Any]) -> list[str]:
+    patterns = [re.compile(pattern.strip("/")) for pattern in manager["managerFilePatterns"]]
+    files = [*ROOT.glob("*.yaml"), *ROOT.glob("lab/**/*.py"), *ROOT.glob("lab/**/*.yaml")]
+    names = [str(path.relative_to(ROOT)) for path in files]
+    found = [name for name in names if any(pattern.search(name) for pattern in patterns)]
+    assert all(any(pattern.search(name) for name in found) for pattern in patterns)
+    return found
+
+
+@pytest.mark.parametrize("manager", RENOVATE["customManagers"], ids=lambda manager: manager["description"])
+def test_each_pattern_of_renovate_finds_a_version_and_each_file_has_one(manager: dict[str, Any]) -> None:
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in places(manager)}
+    patterns = [re.compile(pattern.replace("(?<", "(?P<")) for pattern in manager["matchStrings"]]
+    for pattern in patterns:
+        assert any(pattern.search(text) for text in texts.values()), pattern.pattern
+    for name, text in texts.items():
+        versions = [found["currentValue"] for pattern in patterns for found in pattern.finditer(text)]
+        assert versions, name
+
+
+@pytest.mark.parametrize("package", GROUPS)
+def test_what_goes_together_is_one_change(package: str) -> None:
+    def matches(pattern: str) -> bool:
+        return bool(re.search(pattern[1:-1], package)) if pattern.startswith("/") else pattern == package
+
+    named = [rule for rule in RENOVATE["packageRules"] if "groupName" in rule]
+    found = [rule["groupName"] for rule in named if any(map(matches, rule["matchPackageNames"]))]
+    assert found == [GROUPS[package]]
+
+
+def test_hooks_before_a_commit_check_what_lint_checks() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"] for hook in hooks]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    checked = re.search(r"^\t(\.venv/bin/mypy .+)$", makefile, re.MULTILINE)
+    assert checked
+    assert checked[1] in entries
+    assert any("ruff check" in entry for entry in entries)
+    assert any("lint-imports" in entry for entry in entries)
+
+
+def test_the_devcontainer_has_the_python_of_the_project_and_sets_itself_up() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert container["image"].rpartition(":")[2].startswith(required.removeprefix(">="))
+    assert container["postCreateCommand"].removeprefix("make ") in targets((ROOT / "Makefile").read_text("utf-8"))
