@@ -11,6 +11,9 @@ from verify.check import Check, Part
 from verify.cluster import Cluster
 from verify.connections import Connections
 from verify.crew import Crew
+from verify.errors import VerifyError
+
+Work = Callable[[Crew, Connections], list[Check]]
 
 
 def prove(
@@ -20,7 +23,7 @@ def prove(
 
     :param image: that of the containers in which programs run; the services' own without one.
     :param say: is told which part goes on.
-    :raises VerifyError: if it cannot be made.
+    :raises VerifyError: if it cannot be begun, as when a workload has no pod.
     """
     found: list[Check] = []
     with Crew(cluster, model, image) as crew:
@@ -31,8 +34,16 @@ def prove(
         for part, work in _WORK.items():
             if part in parts:
                 say(f"{part.value}: looking")
-                found += work(crew, connections)
+                found += _looked(part, work, crew, connections)
     return found
+
+
+def _looked(part: Part, work: Work, crew: Crew, connections: Connections) -> list[Check]:
+    """Return a part's checks; that it could not be looked at is a failure, and keeps nobody from the other parts."""
+    try:
+        return work(crew, connections)
+    except VerifyError as error:
+        return [Check(part, f"the {part.value} part", "looked at", "unknown", str(error))]
 
 
 def _network(crew: Crew, connections: Connections) -> list[Check]:
@@ -57,7 +68,7 @@ def _egress(crew: Crew, connections: Connections) -> list[Check]:
     return [check.of(Part.EGRESS, result) for result in connections.results(egress.cases(crew.model))]
 
 
-_WORK: dict[Part, Callable[[Crew, Connections], list[Check]]] = {
+_WORK: dict[Part, Work] = {
     Part.NETWORK: _network,
     Part.HTTP: _http,
     Part.TLS: encryption.checks,
