@@ -3,15 +3,16 @@ NAME ?= lab
 ENGINE ?= lab
 CONFIG ?=
 SERVICE ?= customer
+BASE ?= main
 
 LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate watch preview refresh down status image docs diagram lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate watch preview preview-pr refresh down status image docs diagram lint test bench test-environment
 
 help: ## Say what each target does
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 environment: ## Install what this machine lacks, and make the Python environment in .venv
 	@$(PYTHON) -m lab.bootstrap
@@ -43,6 +44,9 @@ watch: ## Serve a page with the call graph, live counts and the report (NAME=)
 preview: environment ## Show what up would change (CONFIG=, NAME=, ENGINE=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)
 
+preview-pr: environment ## Show as Markdown what the working tree changes in each stack that it touches (BASE=main)
+	@.venv/bin/python -m ci.preview --against $(BASE)
+
 refresh: environment ## Make the stack's state say what is in the cluster (NAME=, ENGINE=)
 	@$(LAB) refresh $(WHICH)
 
@@ -58,7 +62,7 @@ image: environment ## Build the image of the services with docker or podman (IMA
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model services policies documentation
+	.venv/bin/mypy lab components model services policies documentation ci
 	PYTHONPATH=policies .venv/bin/lint-imports
 
 docs: environment ## Write what is generated in the documents anew: diagrams, the reference of the settings

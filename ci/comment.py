@@ -25,7 +25,8 @@ MARK: Final = "<!-- kafka-on-istio preview -->"
 LIMIT: Final = 65_000
 """The most characters of a comment; GitHub takes 65,536."""
 _AUTHOR: Final = "github-actions[bot]"
-_BREAK = re.compile(r"^(?=<details>|### )", re.MULTILINE)
+_DETAILS = re.compile(r"\n*^<details>.*?^</details>$", re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(r"^(?=### )", re.MULTILINE)
 _MENTION = re.compile(r"@(?=\w)")
 
 
@@ -45,12 +46,21 @@ def body(text: str, run: str) -> str:
     :param run: the run's address, where the whole of it is.
     """
     quiet = _MENTION.sub("@\u200b", text.strip())
-    foot = f"Offline, without a look at any cluster. [The run]({run})"
-    if len(quiet) > LIMIT:
-        ends = [found.start() for found in _BREAK.finditer(quiet) if found.start() <= LIMIT]
-        quiet = quiet[: ends[-1] if ends else 0].rstrip()
-        foot = f"**Cut short.** [The run]({run}) has all of it."
-    return f"{MARK}\n{quiet}\n\n{foot}\n"
+    short = _shortened(quiet)
+    foot = "Offline, without a look at any cluster." if short == quiet else "**Cut short.**"
+    return f"{MARK}\n{short}\n\n{foot} [The run]({run}) has all of it.\n"
+
+
+def _shortened(text: str) -> str:
+    """Leave out what is to be unfolded, from the end on, and then whole stacks, until the text is within the limit."""
+    for found in reversed([*_DETAILS.finditer(text)]):
+        if len(text) <= LIMIT:
+            break
+        text = text[: found.start()] + text[found.end() :]
+    if len(text) > LIMIT:
+        ends = [found.start() for found in _SECTION.finditer(text) if found.start() <= LIMIT]
+        text = text[: ends[-1] if ends else 0].rstrip()
+    return text
 
 
 def plan(comments: Iterable[Mapping[str, Any]], text: str) -> Action | None:
