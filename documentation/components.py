@@ -10,7 +10,7 @@ from lab.engine.urn import name_of
 
 _OURS = "kafka-on-istio:index:"
 _IN_CHART = ":Chart$"
-_WIDTH = 40
+_WIDTH = 26
 
 
 def diagram(resources: Iterable[Resource]) -> str:
