@@ -119,6 +119,22 @@ def test_a_pull_request_with_wrong_settings_says_so_and_fails(tmp_path: Path, gi
     assert "tracingSampling" in (tmp_path / "preview.md").read_text()
 
 
+@pytest.mark.engine
+def test_the_stack_of_a_pull_request_has_settings_that_the_program_takes(tmp_path: Path, git: Git) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "review.yml").read_text())
+    (given,) = (
+        step["with"]["config-map"] for step in workflow["jobs"]["up"]["steps"] if "command" in step.get("with", {})
+    )
+    values = {"${{ env.STACK }}": "pr-12", "${{ vars.PLATFORM_STACK }}": "acme/kafka-on-istio/platform"}
+    settings = [f"{key}={values[setting['value']]}" for key, setting in yaml.safe_load(given).items()]
+    shutil.copy(tmp_path / "Pulumi.test.yaml", tmp_path / "Pulumi.pr-12.yaml")
+    command = [sys.executable, "-m", "lab.engine", "preview", "--offline", "--stack", "pr-12", "--cwd", str(tmp_path)]
+    options = [word for setting in settings for word in ("--config", setting)]
+    result = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "kafka-pr-12" in result.stdout
+
+
 @pytest.mark.unit
 def test_a_pull_request_that_touches_no_stack_leaves_an_empty_document(tmp_path: Path, git: Git) -> None:
     (tmp_path / "README.md").write_text("A change of words.\n")
