@@ -62,7 +62,7 @@ image: environment ## Build the image of the services with docker or podman (IMA
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy lab components model services policies documentation ci
+	.venv/bin/mypy
 	PYTHONPATH=policies .venv/bin/lint-imports
 
 docs: environment ## Write what is generated in the documents anew: diagrams, the reference of the settings

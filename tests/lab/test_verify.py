@@ -53,6 +53,11 @@ class Proof:
         """Return what is not as declared: what was found, by what was looked at."""
         return {it["subject"]: it["found"] for it in self.results(*parts) if not it["passed"]}
 
+    def left(self) -> list[str]:
+        """Name what there is that was made for a proof."""
+        label = ("-A", "-l", "kafka-on-istio/verify")
+        return [it["metadata"]["name"] for it in self.system.get("namespaces,pods,serviceaccounts", *label)["items"]]
+
     def manifest(self, *what: str) -> str:
         """Return an object so that it can be made again."""
         found = self.system.get(*what)
@@ -122,8 +127,21 @@ def test_the_shipped_system_is_as_declared_and_nothing_is_left_behind(
     assert not {it["subject"]: it["found"] for it in results if not it["passed"]}
     assert len(results) > 2000
     assert {it["part"] for it in results} == {"network", "http", "tls", "capture", "kafka", "egress"}
-    label = ("-l", "kafka-on-istio/verify")
-    eventually(lambda: not proof.system.get("namespaces,pods,serviceaccounts", "-A", *label)["items"])
+    eventually(lambda: not proof.left())
+
+
+def test_a_proof_that_is_told_to_end_leaves_nothing_behind(proof: Proof) -> None:
+    command = [sys.executable, "-m", "verify", "--kubeconfig", str(proof.system.kubeconfig), "--model", "-"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "--only", "http"], cwd=ROOT, text=True, **pipes) as running:
+        assert running.stdin and running.stderr
+        running.stdin.write(proof.model)
+        running.stdin.close()
+        assert any("http: looking" in line for line in running.stderr)
+        assert proof.left()
+        running.terminate()
+        assert running.wait(60) == 128 + 15
+    eventually(lambda: not proof.left())
 
 
 def test_permissive_instead_of_strict_is_found(proof: Proof) -> None:
