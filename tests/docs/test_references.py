@@ -20,6 +20,11 @@ def test_every_reference_leads_somewhere(name: str) -> None:
     assert not list(faults(DOCUMENTS[name], ROOT))
 
 
+def test_every_document_is_named_in_the_readme() -> None:
+    named = parse(DOCUMENTS["README.md"].read_text(encoding="utf-8")).links
+    assert {name for name in DOCUMENTS if name.startswith("docs/")} <= set(named)
+
+
 def test_what_leads_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "Makefile").write_text("up: environment ## Start\n")
