@@ -95,8 +95,8 @@ def call(url: str, **headers: str) -> tuple[int, str]:
 class Traffic:
     """Calls one after the other, some twenty a second, from when it is entered until it is left."""
 
-    def __init__(self, system: System) -> None:
-        self._url = address(system)
+    def __init__(self, system: System, url: str | None = None) -> None:
+        self._url = url or address(system)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.answers: list[tuple[int, str]] = []
