@@ -16,6 +16,7 @@ from model.access import (
     Workload,
     access_model,
     brokers_id,
+    gateway_id,
     operator_id,
     service_ids,
 )
@@ -39,6 +40,7 @@ def policies(settings: Settings) -> tuple[Manifest, ...]:
         *default_denies(settings),
         *gateway_authorization_policies(settings, model),
         *network_policies(settings, model),
+        *gateway_network_policies(settings, model),
     )
     if settings.has_application:
         made += (
@@ -132,7 +134,7 @@ def gateway_authorization_policies(settings: Settings, model: AccessModel) -> It
     yield _manifest(
         _SECURITY,
         "AuthorizationPolicy",
-        GATEWAY if settings.has_platform else f"{GATEWAY}-{settings.application_namespace}",
+        _gateway_policy(settings),
         settings.istio_namespace,
         {
             "selector": {"matchLabels": dict(names.GATEWAY_LABELS)},
@@ -349,6 +351,29 @@ def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifes
         )
 
 
+def gateway_network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """Where the gateway may go; like its other policies those of several applications add up."""
+    if not settings.injected:
+        return
+    gateway = model.workload(gateway_id(settings))
+    yield _manifest(
+        _NETWORK_POLICY,
+        "NetworkPolicy",
+        _gateway_policy(settings),
+        settings.istio_namespace,
+        {
+            "podSelector": {"matchLabels": gateway.labels},
+            "policyTypes": ["Egress"],
+            "egress": _egress(settings, model, gateway),
+        },
+    )
+
+
+def _gateway_policy(settings: Settings) -> str:
+    """Name of a policy of the gateway: the platform's own, or that of an application on it."""
+    return GATEWAY if settings.has_platform else f"{GATEWAY}-{settings.application_namespace}"
+
+
 def _peer(workload: Workload) -> dict[str, Any]:
     return {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": workload.namespace}},
@@ -377,8 +402,12 @@ def _ingress(settings: Settings, model: AccessModel, workload: Workload) -> list
         {"from": peers, "ports": _ports(ports)}
         for ports, peers in _by_ports(model, ((edge.source, edge.port) for edge in model.into(workload.id)))
     ]
-    if workload.sidecar and settings.monitoring is Monitoring.BASIC:
-        rules.append({"ports": _ports([names.TELEMETRY_PORT])})
+    if workload.sidecar and settings.prometheus and settings.monitoring is Monitoring.BASIC:
+        scraper = {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.istio_namespace}},
+            "podSelector": {"matchLabels": dict(names.PROMETHEUS_LABELS)},
+        }
+        rules.append({"from": [scraper], "ports": _ports([names.TELEMETRY_PORT])})
     return rules
 
 

@@ -153,14 +153,14 @@ def test_rotating_all_passwords_rolls_every_client(stack: Any) -> None:
 
 def test_refresh_shows_a_change_by_hand_and_up_repairs_it(stack: Any) -> None:
     topic = ("-n", "kafka", "kafkatopic", "demo-application-log-customer")
-    patch = '{"spec": {"partitions": 12}}'
+    patch = '{"spec": {"config": {"retention.ms": 3600000}}}'
     stack.kubectl(topic[0], topic[1], "patch", *topic[2:], "--type", "merge", "-p", patch)
     result = stack.engine("refresh", "--stack", "lab", "--yes", "--diff")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "spec.partitions: 10 => 12" in result.stdout
+    assert "spec.config.retention.ms: 604800000 => 3600000" in result.stdout
     assert changes(stack, "up", "--yes", "--skip-preview") == {"demo-application-log-customer-topic": "update"}
-    partitions = stack.kubectl(topic[0], topic[1], "get", *topic[2:], "-o", "jsonpath={.spec.partitions}")
-    assert partitions == "10"
+    retention = stack.kubectl(topic[0], topic[1], "get", *topic[2:], "-o", r"jsonpath={.spec.config.retention\.ms}")
+    assert retention == "604800000"
 
 
 def test_an_object_deleted_by_hand_is_made_again(stack: Any) -> None:

@@ -30,7 +30,8 @@ def readers(settings: Settings, port: int) -> dict[str, list[Any]]:
             for peer in rule.get("from", [None])
         ]
         for item in policies(settings)
-        if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] != "default-deny"
+        if item["kind"] == "NetworkPolicy" and "Ingress" in item["spec"]["policyTypes"]
+        if item["metadata"]["name"] != "default-deny"
     }
 
 
@@ -47,8 +48,10 @@ def test_with_full_monitoring_prometheus_alone_reads_the_metrics_of_every_sideca
     assert all(peers == [prometheus] for peers in found.values())
 
 
-def test_with_basic_monitoring_anyone_reads_them_and_prometheus_is_not_declared(settings: Load) -> None:
-    assert readers(settings(), 15020)["demo-app/customer-v1"] == [None]
+def test_with_basic_monitoring_prometheus_alone_reads_them_where_there_is_one(settings: Load) -> None:
+    (peer,) = readers(settings(), 15020)["demo-app/customer-v1"]
+    assert "prometheus" in str(peer)
+    assert readers(settings(prometheus=False), 15020)["demo-app/customer-v1"] == []
     assert "istio-system/prometheus" not in {item.id for item in access_model(settings()).workloads}
 
 

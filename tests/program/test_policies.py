@@ -152,6 +152,19 @@ def test_brokers_reach_the_kubernetes_api_only_to_learn_their_rack(settings: Loa
     assert reach(settings(topologyKey="topology.kubernetes.io/zone")) == (True, True)
 
 
+def test_the_gateway_goes_where_it_is_declared_to_go_and_nowhere_else(settings: Load) -> None:
+    (gateway,) = [
+        item
+        for item in policies(settings())
+        if item["kind"] == "NetworkPolicy" and item["metadata"]["namespace"] == "istio-system"
+    ]
+    assert gateway["spec"]["podSelector"] == {"matchLabels": {"istio": "ingressgateway"}}
+    assert gateway["spec"]["policyTypes"] == ["Egress"]
+    ports = {port["port"] for rule in gateway["spec"]["egress"] for port in rule["ports"]}
+    assert ports == {8080, 53, 15012, 4317, 4318}
+    assert all(rule.get("to") for rule in gateway["spec"]["egress"])
+
+
 def test_calls_are_shared_out_by_weight(settings: Load) -> None:
     route = of_kind(policies(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
     assert [(item["destination"]["subset"], item["weight"]) for item in route] == [

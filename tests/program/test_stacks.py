@@ -49,7 +49,7 @@ def test_a_platform_and_an_application_make_what_one_stack_of_all_makes() -> Non
     assert charts(platform) == charts(together)
     assert charts(application) == set()
     assert not objects(platform) & objects(application)
-    own = {("AuthorizationPolicy", "istio-system", "ingress-demo-app")}
+    own = {(kind, "istio-system", "ingress-demo-app") for kind in ("AuthorizationPolicy", "NetworkPolicy")}
     assert objects(platform) | objects(application) == objects(together) | own
 
 
@@ -67,6 +67,7 @@ def test_an_application_of_short_life_leaves_nothing_when_it_goes() -> None:
         ("Namespace", "", "kafka-test"),
         ("Namespace", "", "demo-app-test"),
         ("AuthorizationPolicy", "istio-system", "ingress-demo-app-test"),
+        ("NetworkPolicy", "istio-system", "ingress-demo-app-test"),
     }
     kafka = preview.one("kubernetes:kafka.strimzi.io/v1:Kafka").inputs["spec"]
     container = kafka["entityOperator"]["template"]["topicOperatorContainer"]
