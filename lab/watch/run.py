@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from lab.cluster import Cluster
 from lab.node.images import PYTHON
 from lab.watch.follower import Follower
 from lab.watch.graph import graph
+from lab.watch.proxies import Proxies
 from lab.watch.server import serve
 from lab.watch.watch import Watch
 
@@ -35,7 +37,8 @@ def run(
     :param say: is told the URL.
     :raises LabError: if the port cannot be had.
     """
-    watch = Watch(lab, graph(model))
+    proxies = Proxies({workload["principal"]: workload["id"] for workload in model["workloads"]})
+    watch = Watch(lab, graph(model), proxies)
     namespace, _, name = reader["workloads"][0].rpartition("/")
     where = [f"deployment/{name}", "-c", reader["service"]]
     source = _READER.read_bytes()
@@ -46,4 +49,11 @@ def run(
         "no live counts": Follower(counts, lambda line: watch.count(line, time.monotonic()), source, _PATIENCE),
         "no report": Follower(report, watch.report.take),
     }
-    asyncio.run(serve(watch, followers, port, say))
+    logs = []
+    for workload in model["workloads"]:
+        if workload["sidecar"] and "app" in workload["labels"]:
+            labels = ",".join(f"{name}={value}" for name, value in workload["labels"].items())
+            follow = ("logs", "-f", "-l", labels, "-c", "istio-proxy", "--tail=0", "--max-log-requests=20")
+            log = cluster.command("-n", workload["namespace"], *follow)
+            logs.append(Follower(log, partial(proxies.take, workload["id"])))
+    asyncio.run(serve(watch, followers, logs, port, say))

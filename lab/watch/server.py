@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,10 +76,13 @@ async def _protect(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-async def serve(watch: Watch, followers: Mapping[str, Follower], port: int, say: Callable[[str], None]) -> None:
+async def serve(
+    watch: Watch, followers: Mapping[str, Follower], logs: Sequence[Follower], port: int, say: Callable[[str], None]
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     :param followers: what tells the watch, by what is missing when it does not run.
+    :param logs: what tells it more: of these, one that ends is no fault, for it does so with its pod.
     :param port: 0 takes a free one.
     :param say: is told the URL.
     :raises LabError: if the port cannot be had.
@@ -99,7 +102,7 @@ async def serve(watch: Watch, followers: Mapping[str, Follower], port: int, say:
             message = f"--port {port}: {why}; name another, or 0 for a free one"
             raise LabError(message) from error
         tasks += [asyncio.create_task(stopped.wait())]
-        tasks += [asyncio.create_task(follower.run()) for follower in followers.values()]
+        tasks += [asyncio.create_task(follower.run()) for follower in (*followers.values(), *logs)]
         say(f"http://{HOST}:{runner.addresses[0][1]}/ (Ctrl-C ends it)")
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         # A follower ends by itself only if it fails.

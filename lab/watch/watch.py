@@ -11,6 +11,7 @@ import orjson
 from lab.watch.counts import Counts, Key, Rate, by_edge, unmatched
 from lab.watch.graph import Edge, Graph
 from lab.watch.layout import Layout, layout
+from lab.watch.proxies import Proxies
 from lab.watch.report import Report
 
 
@@ -20,6 +21,7 @@ class Watch:
 
     lab: str
     graph: Graph
+    proxies: Proxies
     report: Report = field(default_factory=Report)
     _layout: Layout = field(init=False)
     _unmatched: int = 0
@@ -88,5 +90,5 @@ class Watch:
             "places": self._layout.edges[edge.source, edge.target],
             "count": count,
             "rate": None if rate is None else round(rate, 1),
-            "facts": edge.facts,
+            "facts": (*edge.facts, *self.proxies.facts(edge.source, edge.target)),
         }

@@ -98,6 +98,12 @@ def test_the_page_shows_the_graph_and_counts_calls_as_they_come(system: System) 
             ],
             3,
         )
+        # Each hop's sidecar tells who called it, and over which TLS.
+        for caller in ("istio-system/sa/istio-ingressgateway", "demo-app/sa/customer-v1", "demo-app/sa/preference-v1"):
+            told = f"seen by its sidecar 3 · errors 0 · caller spiffe://cluster.local/ns/{caller} · TLS TLSv1.3"
+            if "preference" in caller:
+                told = told.partition("· errors")[2]
+            eventually(lambda told=told: told in text(driver, "body"))
         rows = eventually(lambda: report(driver))
         assert ["CUSTOMER → PREFERENCE", "v1"] in [row[:2] for row in rows]
         assert all(int(row[2]) > 0 for row in rows)

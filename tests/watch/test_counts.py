@@ -9,6 +9,7 @@ import pytest
 
 from lab.watch.counts import Counts, Key, Rate, by_edge, unmatched
 from lab.watch.graph import graph
+from lab.watch.proxies import Proxies
 from lab.watch.reader import call
 from lab.watch.report import Report
 from lab.watch.watch import Watch
@@ -113,7 +114,7 @@ def told(complete: bool, *records: list[Any]) -> str:
 
 
 def test_a_reader_that_starts_again_takes_nothing_from_what_is_shown() -> None:
-    watch = Watch("lab", graph(model()))
+    watch = Watch("lab", graph(model()), Proxies({}))
     assert watch.state({"counts": None})["counted"] is False
     watch.count(told(True, [*CUSTOMER, 7]), 1)
     watch.count(told(False, [*CUSTOMER, 2]), 2)

@@ -15,6 +15,7 @@ from aiohttp import web
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 from lab.watch.graph import graph
+from lab.watch.proxies import Proxies
 from lab.watch.server import HOST, application
 from lab.watch.watch import Watch
 from tests.lab.conftest import eventually
@@ -32,7 +33,7 @@ class Site:
     def __init__(self) -> None:
         declared = model()
         declared["workloads"][0]["labels"]["app"] = HOSTILE
-        self.watch = Watch("made-up", graph(declared))
+        self.watch = Watch("made-up", graph(declared), Proxies({}))
         self.faults: dict[str, str | None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
