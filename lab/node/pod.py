@@ -9,7 +9,8 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -83,6 +84,7 @@ class PodWorker:
         self.connected = False
         self.ended = asyncio.Event()
         self._over = False
+        self._begun: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._node = node
         self._records = [*self._recorded(pod)]
         self._changed = asyncio.Event()
@@ -180,8 +182,7 @@ class PodWorker:
         for record in [record for record in self._records if record.kind is Kind.INIT]:
             if record.sidecar:
                 self._spawn(self._supervise(record))
-                while not record.started:
-                    await self._next_change()
+                await self._begun[record.name].wait()
             else:
                 await self._supervise(record)
                 if not record.done:
@@ -257,14 +258,16 @@ class PodWorker:
                     with contextlib.suppress(MissingError, ApiError, httpx2.HTTPError):
                         await self._write_volume(volume)
 
-    async def _until_there(self, work: Any, records: list[Record]) -> Any:
+    async def _until_there(self, work: Callable[[], Awaitable[None]], records: list[Record]) -> None:
         """Try something until all that it refers to is there; meanwhile the containers' status says what is not."""
         said = ""
         while True:
             try:
-                return await work()
+                await work()
             except (MissingError, ApiError, httpx2.HTTPError) as error:
                 message = str(error) or type(error).__name__
+            else:
+                return
             for record in records:
                 if isinstance(record.state, Waiting):
                     record.state = Waiting("CreateContainerConfigError", message)
@@ -485,6 +488,7 @@ class PodWorker:
             finally:
                 watching.cancel()
         record.started = True
+        self._begun[record.name].set()
         record.ready = "readiness" not in found
         self._touch()
         async with asyncio.TaskGroup() as group:
@@ -607,9 +611,6 @@ class PodWorker:
 
     def _touch(self) -> None:
         self._changed.set()
-
-    async def _next_change(self) -> None:
-        await asyncio.sleep(0.05)
 
     async def _publish(self) -> None:
         self._touch()

@@ -157,7 +157,7 @@ def test_refresh_shows_a_change_by_hand_and_up_repairs_it(stack: Any) -> None:
     stack.kubectl(topic[0], topic[1], "patch", *topic[2:], "--type", "merge", "-p", patch)
     result = stack.engine("refresh", "--stack", "lab", "--yes", "--diff")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "spec.config.retention.ms: 604800000 => 3600000" in result.stdout
+    assert 'spec.config["retention.ms"]: 604800000 => 3600000' in result.stdout
     assert changes(stack, "up", "--yes", "--skip-preview") == {"demo-application-log-customer-topic": "update"}
     retention = stack.kubectl(topic[0], topic[1], "get", *topic[2:], "-o", r"jsonpath={.spec.config.retention\.ms}")
     assert retention == "604800000"

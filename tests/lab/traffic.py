@@ -34,7 +34,7 @@ while waited:
     for message in consumer.consume(1000, timeout=1):
         assert message.error() is None, message.error()
         found.append({
-            "topic": message.topic(), "partition": message.partition(), "key": message.key().hex(),
+            "topic": message.topic(), "partition": message.partition(), "timestamp": message.timestamp()[1], "key": message.key().hex(),
             "value": json.loads(message.value()),
             "headers": {name: value.decode() for name, value in message.headers() or []},
         })
