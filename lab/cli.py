@@ -152,7 +152,7 @@ def _entry(lab: Lab) -> tuple[str, str, str]:
 
     Without a data plane there is no gateway, and the service itself is called.
     """
-    model = lab.outputs()["accessModel"]
+    model = lab.access_model()
     entry = model["entries"][0]
     gateway, service = (
         next(item for item in model["workloads"] if any(host.startswith(f"{name}.") for host in item["hosts"]))
@@ -180,7 +180,7 @@ def call(lab: Lab) -> None:
 def report(lab: Lab, *, follow: bool) -> int:
     """Show what the consumer has counted: a line per window, and caller, version and callee."""
     _running(lab)
-    reader = _reader(lab.outputs()["accessModel"])
+    reader = _reader(lab.access_model())
     workload = reader["workloads"][0].rpartition("/")
     more = ["--follow"] if follow else []
     arguments = ["-n", workload[0], "logs", f"deployment/{workload[2]}", "-c", reader["service"], *more]
@@ -208,7 +208,7 @@ def _reader(model: dict[str, Any]) -> dict[str, Any]:
 def watch(lab: Lab, port: int) -> None:
     """Serve a page on loopback: who calls whom, how often according to Kafka, and the latest report."""
     _running(lab)
-    model = lab.outputs()["accessModel"]
+    model = lab.access_model()
     run(lab.name, model, _reader(model), Cluster(lab.control_plane().kubeconfig), port, click.echo)
 
 
@@ -220,7 +220,7 @@ def watch(lab: Lab, port: int) -> None:
 def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
     """Show what the pods of SERVICE say (its label `app`)."""
     _running(lab)
-    model = lab.outputs()["accessModel"]
+    model = lab.access_model()
     services = {item["labels"]["app"]: item["namespace"] for item in model["workloads"] if "app" in item["labels"]}
     if service not in services:
         message = f"service {service}: there is none; there are {', '.join(sorted(services))}"
@@ -237,7 +237,7 @@ def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
     """Prove that the lab allows what the stack declares, and nothing else; ARGUMENTS as `python -m verify` has them."""
     _running(lab)
     command = [sys.executable, "-m", "verify", "--kubeconfig", str(lab.control_plane().kubeconfig), "--model", "-"]
-    model = orjson.dumps(lab.outputs()["accessModel"])
+    model = orjson.dumps(lab.access_model())
     return subprocess.run([*command, *arguments], input=model, cwd=ROOT, check=False).returncode  # noqa: S603
 
 
@@ -250,7 +250,7 @@ def trace(lab: Lab, identifier: str | None) -> None:
     if identifier is not None and not _TRACE.fullmatch(identifier):
         message = f"trace {identifier}: must be 32 hexadecimal digits"
         raise LabError(message)
-    receiver = next(item for item in lab.outputs()["accessModel"]["infrastructure"] if item["name"] == "otlp")
+    receiver = next(item for item in lab.access_model()["infrastructure"] if item["name"] == "otlp")
     name = receiver["hosts"][0].partition(".")[0]
     address = Cluster(lab.control_plane().kubeconfig).service_address(receiver["namespace"], name)
     try:
@@ -277,7 +277,7 @@ def rotate(lab: Lab, user: str) -> int:
     """Give the Kafka user USER a new password, and everything that uses it."""
     with lab.locked():
         _running(lab)
-        users = [item["name"] for item in lab.outputs()["accessModel"]["users"]]
+        users = [item["name"] for item in lab.access_model()["users"]]
         if user not in users:
             message = f"user {user}: there is none; there are {', '.join(users)}"
             raise LabError(message)

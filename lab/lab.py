@@ -207,6 +207,17 @@ class Lab:
         outputs: dict[str, Any] = orjson.loads(result.stdout)
         return outputs
 
+    def access_model(self) -> dict[str, Any]:
+        """Return the stack's output ``accessModel``.
+
+        :raises LabError: if it cannot be had, or the stack has none.
+        """
+        model: dict[str, Any] | None = self.outputs().get("accessModel")
+        if model is None:
+            message = f"lab {self.name}: its stack has no application; make it with: make up"
+            raise LabError(message)
+        return model
+
     def run(self, command: str, *arguments: str, config: Sequence[str] = ()) -> int:
         """Run a command of the engine on the program, and return its exit code.
 

@@ -15,6 +15,8 @@ from typing import Final
 _PATIENCE: Final = 15.0
 """Seconds that a process gets to end after SIGTERM."""
 
+_MOMENT: Final = 0.05
+
 _LAUNCH: Final = 'cd "$1" && shift && echo $$ >"$0.new" && mv "$0.new" "$0" && '
 """What the shell does that each process starts as. The pid comes first: a kill at any moment leaves none unknown."""
 
@@ -48,15 +50,27 @@ class Process:
         """
         try:
             pid = int((self.folder / f"{self.name}.pid").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        if self._is(pid):
+            return pid
+        if not Path(f"/proc/{pid}").exists():
+            return None
+        # While it becomes another program, what the system says of it is neither the one nor the other.
+        time.sleep(_MOMENT)
+        return pid if self._is(pid) else None
+
+    def _is(self, pid: int) -> bool:
+        try:
             words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
             here = Path(f"/proc/{pid}/cwd").resolve() == self.folder.resolve()
             state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-        except (OSError, ValueError):
-            return None
+        except OSError:
+            return False
         # By its name alone, for the lab may have been started from an earlier build.
         # For a moment while it starts, it has no words at all.
         is_ours = words == [""] or self.name in {Path(word).name for word in words[:8]}
-        return pid if here and is_ours and state != "Z" else None
+        return here and is_ours and state != "Z"
 
     def start(self, binaries: Path, *, tethered: bool = False) -> None:
         """Start it if it does not run.
