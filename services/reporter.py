@@ -94,7 +94,10 @@ class Reporter:
         try:
             while not self._stopping.is_set():
                 self._take(consumer.consume(_BATCH, _TURN))
-                self._ask(consumer)
+                if self._ask(consumer):
+                    # A partition of a broker that was away may be fetched no more (seen after FENCED_LEADER_EPOCH):
+                    # new clients go on from the commit.
+                    return
                 self._close(consumer, producer)
         finally:
             consumer.close()
@@ -175,12 +178,16 @@ class Reporter:
         else:
             self._note(error)
 
-    def _ask(self, consumer: Consumer) -> None:
-        """Ask where the partitions end, now and then: a partition is idle only as long as Kafka answers."""
+    def _ask(self, consumer: Consumer) -> bool:
+        """Ask where the partitions end, now and then: a partition is idle only as long as Kafka answers.
+
+        Tell whether Kafka answers again, after it did not.
+        """
         now = time.monotonic()
         assigned = consumer.assignment()
         if now - self._asked < _ASKING or not assigned:
-            return
+            return False
+        again = False
         question = [TopicPartition(partition.topic, partition.partition, END) for partition in assigned]
         try:
             answer = consumer.offsets_for_times(question, timeout=_PATIENCE)
@@ -189,9 +196,11 @@ class Reporter:
             self._note(error.args[0])
         else:
             self._report.ends({(found.topic, found.partition): found.offset for found in answer if not found.error})
-            if self._outage.ends():
+            again = self._outage.ends()
+            if again:
                 _LOG.info("Kafka answers again")
         self._asked = time.monotonic()
+        return again
 
     def _close(self, consumer: Consumer, producer: Producer | None) -> None:
         closing = self._report.close(time.monotonic())
