@@ -24,6 +24,7 @@ from lab.lab import ENGINES, ROOT, Lab
 from lab.network import LABS
 from lab.tracing import QUERY_PORT
 from lab.tracing.store import tree
+from lab.watch.report import LINE
 from lab.watch.run import run
 
 _FAILURE = 1
@@ -184,10 +185,7 @@ def report(lab: Lab, *, follow: bool) -> int:
     workload = reader["workloads"][0].rpartition("/")
     more = ["--follow"] if follow else []
     arguments = ["-n", workload[0], "logs", f"deployment/{workload[2]}", "-c", reader["service"], *more]
-    return Cluster(lab.control_plane().kubeconfig).show_lines(arguments, _REPORT)
-
-
-_REPORT = re.compile(r"^\d{4}-\d\d-\d\dT[\d:]+Z/")
+    return Cluster(lab.control_plane().kubeconfig).show_lines(arguments, LINE)
 
 
 def _reader(model: dict[str, Any]) -> dict[str, Any]:

@@ -45,10 +45,10 @@ class Cluster:
         return subprocess.run(self.command(*arguments), check=False).returncode  # noqa: S603
 
     def show_lines(self, arguments: list[str], pattern: re.Pattern[str]) -> int:
-        """Print those lines of what kubectl prints that match, as they come; return its exit code."""
+        """Print those lines of what kubectl prints that match as a whole, as they come; return its exit code."""
         with subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             for line in process.stdout or ():
-                if pattern.search(line):
+                if pattern.fullmatch(line):
                     click.echo(line, nl=False)
         return process.returncode
 
