@@ -7,74 +7,55 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.strimzi import environment, names, operator, topic_admin, topics
-from lab.strimzi.admin import Admin, AdminError, KafkaUnavailableError, mounted_identity
-from lab.strimzi.conditions import RefusedError, not_ready, ready
+from lab.strimzi.admin import Admin, mounted_identity
+from lab.strimzi.conditions import RefusedError, ready
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
+from lab.strimzi.resource_operator import ResourceOperator
 
 _LOG: Final = logging.getLogger(__name__)
 FINALIZER: Final = "strimzi.io/topic-operator"
 _MANAGED: Final = "strimzi.io/managed"
-_RETRY: Final = 1.0
-"""Seconds until Kafka is asked again that refused, or did not answer."""
 
 
-class TopicOperator:
+class TopicOperator(ResourceOperator):
     """Makes the topics of one cluster as their KafkaTopics say; topics that have none are left alone."""
 
+    KIND = "KafkaTopic"
+
     def __init__(self, kubernetes: Kubernetes, admin: Admin, settings: EntityOperatorSettings) -> None:
-        self._kubernetes = kubernetes
-        self._admin = admin
-        self._settings = settings
+        super().__init__(kubernetes, admin, settings)
         self._held: dict[str, str] = {}
         """Names of topics by the names of the KafkaTopics that hold them."""
 
-    def look(self, name: str) -> float | None:
-        """Make one topic as specified; return the seconds until the next look, None if the KafkaTopic is gone.
+    def _gone(self, name: str) -> None:
+        held = self._held.pop(name, None)
+        if held is not None:
+            self._delete(held)
 
-        :raises ApiError: if the API server refuses.
-        """
-        resource = self._kubernetes.get("KafkaTopic", name, self._settings.namespace)
-        try:
-            if resource is None:
-                held = self._held.pop(name, None)
-                if held is not None:
-                    self._delete(held)
-                return None
-            if resource["metadata"].get("deletionTimestamp"):
-                return self._let_go(resource)
-            return self._reconcile(resource)
-        except KafkaUnavailableError as error:
-            _LOG.warning("%s: %s", name, error)
-            return _RETRY
-
-    def _reconcile(self, resource: Object) -> float:
+    def _reconcile(self, resource: Object) -> float | None:
+        if resource["metadata"].get("deletionTimestamp"):
+            self._let_go(resource)
+            return None
         name, wanted_name = resource["metadata"]["name"], topics.topic_name(resource)
         if _unmanaged(resource):
             self._held.pop(name, None)
             self._kubernetes.set_status(resource, [{"type": "Unmanaged", "status": "True"}])
             return self._settings.interval
-        try:
-            self._refuse_conflict(resource, wanted_name)
-            wanted = topics.wanted(resource)
-            self._finalizer(resource, wanted=self._settings.finalizers)
-            found = topic_admin.find(self._admin, wanted.name)
-            plan = topics.plan(wanted, found)
-            made = topic_admin.carry_out(self._admin, wanted, plan)
-            self._held[name] = wanted.name
-            if plan.refused:
-                raise plan.refused
-        except RefusedError as error:
-            self._kubernetes.set_status(resource, [not_ready(error.reason, str(error))])
-            return self._settings.interval
-        except AdminError as error:
-            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
-            return _RETRY
+        self._refuse_conflict(resource, wanted_name)
+        wanted = topics.wanted(resource)
+        self._finalizer(resource, wanted=self._settings.finalizers)
+        found = topic_admin.find(self._admin, wanted.name)
+        plan = topics.plan(wanted, found)
+        made = topic_admin.carry_out(self._admin, wanted, plan)
+        self._held[name] = wanted.name
+        if plan.refused:
+            raise plan.refused
         self._kubernetes.set_status(resource, [ready()], topicName=wanted.name, topicId=found.id if found else made)
         return self._settings.interval
 
     def _refuse_conflict(self, resource: Object, topic: str) -> None:
-        others = self._kubernetes.find("KafkaTopic", self._settings.namespace, self._selector)
+        others = self._kubernetes.find(self.KIND, self._settings.namespace, self._selector)
         holder = topics.holder([resource, *others], topic)["metadata"]
         if holder["name"] != resource["metadata"]["name"]:
             message = f"Managed by Ref{{namespace='{holder['namespace']}', name='{holder['name']}'}}"
@@ -91,20 +72,15 @@ class TopicOperator:
         kept = [it for it in finalizers if it != FINALIZER]
         self._kubernetes.set_finalizers(resource, [*kept, FINALIZER] if wanted else kept)
 
-    def _let_go(self, resource: Object) -> float | None:
+    def _let_go(self, resource: Object) -> None:
         """Delete the topic of a KafkaTopic that waits for this operator before it goes."""
         name = resource["metadata"]["name"]
         if FINALIZER not in (resource["metadata"].get("finalizers") or []):
-            return None
+            return
         held = self._held.pop(name, None) or (resource.get("status") or {}).get("topicName")
-        try:
-            if held and not _unmanaged(resource):
-                self._delete(held)
-        except AdminError as error:
-            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
-            return _RETRY
+        if held and not _unmanaged(resource):
+            self._delete(held)
         self._finalizer(resource, wanted=False)
-        return None
 
     def _delete(self, topic: str) -> None:
         _LOG.info("topic %s: deleted", topic)

@@ -8,74 +8,57 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.strimzi import environment, names, operator, user_admin, users
-from lab.strimzi.admin import Admin, AdminError, KafkaUnavailableError, mounted_identity
-from lab.strimzi.conditions import RefusedError, not_ready, ready
+from lab.strimzi.admin import Admin, mounted_identity
+from lab.strimzi.conditions import ready
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
+from lab.strimzi.resource_operator import ResourceOperator
 
 _LOG: Final = logging.getLogger(__name__)
-_RETRY: Final = 1.0
-"""Seconds until Kafka is asked again that refused, or did not answer."""
 
-EVERY: Final = ""
-"""Key under which users are looked for whose KafkaUser is gone."""
+EVERY: Final = "all users"
+"""Key under which users are looked for whose KafkaUser is gone; no KafkaUser can have such a name."""
 
 
-class UserOperator:
+class UserOperator(ResourceOperator):
     """Makes the users of one cluster as their KafkaUsers say, and takes those away that have none."""
 
+    KIND = "KafkaUser"
+
     def __init__(self, kubernetes: Kubernetes, admin: Admin, settings: EntityOperatorSettings) -> None:
-        self._kubernetes = kubernetes
-        self._admin = admin
-        self._settings = settings
+        super().__init__(kubernetes, admin, settings)
         self._set: dict[str, bytes] = {}
         """Digests of the passwords that were set, by user: what Kafka has of them cannot be compared."""
 
-    def look(self, name: str) -> float | None:
-        """Make one user as specified; return the seconds until the next look, None if the KafkaUser is gone.
+    def _look(self, name: str) -> float | None:
+        if name == EVERY:
+            self._sweep()
+            return self._settings.interval
+        return super()._look(name)
 
-        :raises ApiError: if the API server refuses.
-        """
-        try:
-            if name == EVERY:
-                self._sweep()
-                return self._settings.interval
-            resource = self._kubernetes.get("KafkaUser", name, self._settings.namespace)
-            if resource is None:
-                self._delete(name)
-                return None
-            return self._reconcile(resource)
-        except KafkaUnavailableError as error:
-            _LOG.warning("%s: %s", name or "all users", error)
-            return _RETRY
+    def _gone(self, name: str) -> None:
+        self._delete(name)
 
     def _reconcile(self, resource: Object) -> float:
         namespace, prefix = self._settings.namespace, self._settings.secret_prefix
-        try:
-            wanted = users.wanted(resource, acls_supported=self._settings.acls)
-            own = None
-            if wanted.scram:
-                own = self._kubernetes.get("Secret", users.secret_name(resource, prefix), namespace)
-                source = users.source(resource)
-                given = source and self._kubernetes.get("Secret", source[0], namespace)
-                password = users.password(resource, given, own, prefix)
-                secret = users.secret(resource, self._settings.cluster, prefix, password)
-                if users.source(resource) is None:
-                    # A password that was made up must not be lost once it is in use.
-                    self._kubernetes.apply(secret)
-                self._set_password(wanted.name, password)
+        wanted = users.wanted(resource, acls_supported=self._settings.acls)
+        own = None
+        if wanted.scram:
+            own = self._kubernetes.get("Secret", users.secret_name(resource, prefix), namespace)
+            source = users.source(resource)
+            given = source and self._kubernetes.get("Secret", source[0], namespace)
+            password = users.password(resource, given, own, prefix)
+            secret = users.secret(resource, self._settings.cluster, prefix, password)
+            if users.source(resource) is None:
+                # A password that was made up must not be lost once it is in use.
                 self._kubernetes.apply(secret)
-            elif wanted.name in user_admin.scram_users(self._admin):
-                user_admin.delete_password(self._admin, wanted.name)
-            if wanted.acls is not None:
-                user_admin.set_acls(self._admin, wanted.name, wanted.acls)
-            user_admin.set_quotas(self._admin, wanted.name, wanted.quotas)
-        except RefusedError as error:
-            self._kubernetes.set_status(resource, [not_ready(error.reason, str(error))])
-            return self._settings.interval
-        except AdminError as error:
-            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
-            return _RETRY
+            self._set_password(wanted.name, password)
+            self._kubernetes.apply(secret)
+        elif wanted.name in user_admin.scram_users(self._admin):
+            user_admin.delete_password(self._admin, wanted.name)
+        if wanted.acls is not None:
+            user_admin.set_acls(self._admin, wanted.name, wanted.acls)
+        user_admin.set_quotas(self._admin, wanted.name, wanted.quotas)
         self._kubernetes.set_status(
             resource,
             [ready()],
@@ -95,7 +78,7 @@ class UserOperator:
         # In this order, or a user made in between would be taken away.
         known = user_admin.known(self._admin, acls_supported=self._settings.acls)
         labels = {names.CLUSTER_LABEL: self._settings.cluster}
-        resources = self._kubernetes.find("KafkaUser", self._settings.namespace, labels)
+        resources = self._kubernetes.find(self.KIND, self._settings.namespace, labels)
         for user in sorted(known - {resource["metadata"]["name"] for resource in resources}):
             self._delete(user)
 
