@@ -252,7 +252,7 @@ class Agent:
         return replace(Cluster((), (), (), (), ()), pods=tuple(pods), **rest)
 
     async def _apply(self, worker: PodWorker, cluster: Cluster) -> None:
-        pod, address = worker.pod, str(worker.address)
+        pod, address = worker.manifest, str(worker.address)
         host = environment.hostname(pod)
         subdomain = pod["spec"].get("subdomain")
         namespace = pod["metadata"]["namespace"]

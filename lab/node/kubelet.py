@@ -16,8 +16,9 @@ from typing import Final
 import orjson
 from aiohttp import WSMsgType, web
 
+from lab.node.container import Container
 from lab.node.pod import PodWorker
-from lab.node.status import Record, Terminated
+from lab.node.status import Terminated
 
 PORT: Final = 10250
 _CHUNK: Final = 1 << 16
@@ -35,24 +36,24 @@ Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 def application(find: Find) -> web.Application:
     """Return the API: ``/containerLogs`` and ``/exec``."""
 
-    def container(request: web.Request) -> tuple[PodWorker, Record]:
+    def asked(request: web.Request) -> tuple[PodWorker, Container]:
         info = request.match_info
         pod = find(info["namespace"], info["pod"])
         if pod is None:
             raise web.HTTPNotFound(text=f"pod {info['namespace']}/{info['pod']} is not on this node\n")
-        record = next((item for item in pod.records if item.name == info["container"]), None)
-        if record is None:
+        container = next((item for item in pod.containers if item.record.name == info["container"]), None)
+        if container is None:
             raise web.HTTPNotFound(text=f"pod {pod.name} has no container {info['container']}\n")
-        return pod, record
+        return pod, container
 
     async def logs(request: web.Request) -> web.StreamResponse:
-        pod, record = container(request)
-        query = request.query
+        pod, container = asked(request)
+        record, query = container.record, request.query
         for name in ("timestamps", "sinceSeconds", "sinceTime"):
             if query.get(name) not in (None, "", "false"):
                 raise web.HTTPBadRequest(text=f"{name}: the lab's node keeps no times of log lines; leave it out\n")
         attempt = record.attempt - (1 if query.get("previous") == "true" else 0)
-        path = pod.folder / "containers" / record.name / str(attempt) / "log"
+        path = container.folder / str(attempt) / "log"
         if attempt < 0 or not path.exists():
             which = "previous terminated container" if attempt < record.attempt else "container"
             raise web.HTTPBadRequest(text=f"{which} {record.name} in pod {pod.name} has no log\n")
@@ -69,7 +70,7 @@ def application(find: Find) -> web.Application:
         return response
 
     async def execute(request: web.Request) -> web.StreamResponse:
-        pod, record = container(request)
+        _, container = asked(request)
         words = request.query.getall("command", [])
         if not words:
             raise web.HTTPBadRequest(text="no command\n")
@@ -78,7 +79,7 @@ def application(find: Find) -> web.Application:
         if not socket.can_prepare(request):
             raise web.HTTPBadRequest(text="exec is by WebSocket here (v4 or v5.channel.k8s.io), not by SPDY\n")
         await socket.prepare(request)
-        start = functools.partial(pod.run, record, words, terminal=terminal)
+        start = functools.partial(container.run, words, terminal=terminal)
         await _run(socket, start, terminal=terminal, reads=request.query.get("input") in ("1", "true"))
         return socket
 
