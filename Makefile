@@ -63,6 +63,8 @@ lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	@# Programs are all called __main__, so that each is a run of its own.
+	@for program in __main__.py plugin/__main__.py examples/*/__main__.py; do .venv/bin/mypy $$program || exit; done
 	PYTHONPATH=policies .venv/bin/lint-imports
 
 docs: environment ## Write what is generated in the documents anew: diagrams, the reference of the settings

@@ -21,40 +21,34 @@ from model import access, commands, platform
 from model.settings import Service
 
 settings = read_settings()
-kept = {"protect": settings.keeps_data, "retain_on_delete": settings.keeps_data}
 
-# The mesh, made here or by the stack of the platform, and the namespaces that belong to it.
+
+def after(*needs: pulumi.Input[pulumi.Resource], holds_data: bool = False) -> pulumi.ResourceOptions:
+    """Say what must be there before, and keep what holds data where the settings do."""
+    kept = (holds_data and settings.keeps_data) or None
+    return pulumi.ResourceOptions(depends_on=list(needs), protect=kept, retain_on_delete=kept)
+
+
+# The mesh, made here or before, and the namespaces that belong to it.
 mesh: IstioControlPlane | PlatformReference
 if settings.has_platform:
     mesh = IstioControlPlane("istio", arguments.istio_control_plane(settings))
 else:
     mesh = PlatformReference("platform", arguments.platform_reference(settings))
 namespaces = {
-    name: MeshNamespace(
-        name,
-        arguments.mesh_namespace(settings, name),
-        pulumi.ResourceOptions(depends_on=[mesh.ready], **(kept if name == "kafka" else {})),
-    )
+    name: MeshNamespace(name, arguments.mesh_namespace(settings, name), after(mesh.ready, holds_data=name == "kafka"))
     for name in settings.namespaces
 }
 
 # Closed before anything runs in them, and open for what is declared.
-security = MeshSecurity(
-    "security",
-    arguments.mesh_security(settings),
-    pulumi.ResourceOptions(depends_on=[mesh.ready, *namespaces.values()]),
-)
+security = MeshSecurity("security", arguments.mesh_security(settings), after(mesh.ready, *namespaces.values()))
 kafka_needs: list[pulumi.Resource] = [security]
 services_need: list[pulumi.Resource] = [security]
 
 # What watches over the mesh, and what runs Kafka in it.
 if settings.has_platform:
-    observability = Observability(
-        "observability", arguments.observability(settings), pulumi.ResourceOptions(depends_on=[mesh.ready])
-    )
-    operator = StrimziOperator(
-        "strimzi", arguments.strimzi_operator(settings), pulumi.ResourceOptions(depends_on=[security])
-    )
+    observability = Observability("observability", arguments.observability(settings), after(mesh.ready))
+    operator = StrimziOperator("strimzi", arguments.strimzi_operator(settings), after(security))
     kafka_needs.append(operator)
     services_need.append(observability)
     pulumi.export("platform", platform.exported(settings))
@@ -62,17 +56,13 @@ if settings.has_platform:
 
 def application() -> None:
     """Kafka with its topics and users, and the services that log in as them, on a platform that is ready."""
-    kafka = KafkaCluster(
-        "kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=kafka_needs, **kept)
-    )
+    kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), after(*kafka_needs, holds_data=True))
     topics = [
-        KafkaTopic(topic, arguments.kafka_topic(settings, topic), pulumi.ResourceOptions(depends_on=[kafka], **kept))
+        KafkaTopic(topic, arguments.kafka_topic(settings, topic), after(kafka, holds_data=True))
         for topic in settings.topics
     ]
     users = {
-        user.name: KafkaUser(
-            user.name, arguments.kafka_user(settings, user), pulumi.ResourceOptions(depends_on=[kafka])
-        )
+        user.name: KafkaUser(user.name, arguments.kafka_user(settings, user), after(kafka))
         for user in access.kafka_users(settings)
     }
     credentials = {
@@ -83,11 +73,12 @@ def application() -> None:
     def demo_service(service: Service) -> DemoServiceArgs:
         return arguments.demo_service(settings, service, credentials[service.user] if service.user else None)
 
-    DemoApplication(
-        "demo",
-        {"services": [demo_service(service) for service in settings.services]},
-        pulumi.ResourceOptions(depends_on=[*services_need, *topics]),
-    )
+    if settings.services:
+        DemoApplication(
+            "demo",
+            {"services": [demo_service(service) for service in settings.services]},
+            after(*services_need, *topics),
+        )
     pulumi.export("bootstrapAddress", kafka.bootstrap_address)
     pulumi.export("accessModel", access.exported(settings))
 

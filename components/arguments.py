@@ -42,10 +42,6 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
         "namespace": settings.istio_namespace,
         "base": istio(settings.istio_charts.base, charts.base(settings)),
         "istiod": istio(settings.istio_charts.istiod, charts.istiod(settings)),
-        "gateway_name": names.GATEWAY,
-        "gateway_has_address": settings.gateway_service_type is ServiceType.LOAD_BALANCER,
-        "gateway_principal": names.gateway_principal(settings),
-        "gateway_host": names.gateway_host(settings),
         "trust_domain": settings.trust_domain,
         "wait": settings.wait_for_ready,
         "timeout": settings.timeouts.chart,
@@ -53,18 +49,24 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
     if settings.cni:
         args["cni"] = istio(settings.istio_charts.cni, charts.cni(settings))
     if settings.injected:
-        args["gateway"] = istio(settings.istio_charts.gateway, charts.gateway(settings))
+        args["gateway"] = {
+            "chart": istio(settings.istio_charts.gateway, charts.gateway(settings)),
+            "name": names.GATEWAY,
+            "host": names.gateway_host(settings),
+            "principal": names.gateway_principal(settings),
+            "has_address": settings.gateway_service_type is ServiceType.LOAD_BALANCER,
+        }
         if settings.routed:
-            args["route"] = policies.route_spec(settings)
-            args["route_host"] = settings.gateway_host
+            args["gateway"] |= {"route": policies.route_spec(settings), "route_host": settings.gateway_host}
     return args
 
 
 def platform_reference(settings: Settings) -> PlatformReferenceArgs:
-    """The stack with the platform, and what the settings say of it."""
+    """The stack with the platform, if one has made it, and what the settings say of it."""
     return {
         "stack": settings.platform_stack,
         "namespace": settings.istio_namespace,
+        "gateway_host": names.gateway_host(settings),
         "assumed": platform.assumed(settings),
     }
 
@@ -126,11 +128,8 @@ def kafka_cluster(settings: Settings) -> KafkaClusterArgs:
         "cluster_name": settings.kafka_cluster,
         "spec": kafka.kafka_spec(settings),
         "node_pools": [{"name": pool.name, "spec": kafka.node_pool_spec(pool)} for pool in settings.kafka_node_pools],
-        "bootstrap_address": names.bootstrap_address(settings),
-        "broker_principal": names.principal(settings, settings.kafka_namespace, names.broker_account(settings)),
-        "entity_operator_principal": names.principal(
-            settings, settings.kafka_namespace, names.entity_operator_account(settings)
-        ),
+        "cluster_domain": settings.cluster_domain,
+        "trust_domain": settings.trust_domain,
         "wait": settings.wait_for_ready,
         "timeout": settings.timeouts.kafka,
     }
@@ -156,7 +155,7 @@ def kafka_user(settings: Settings, user: access.KafkaUser) -> KafkaUserArgs:
         "cluster_name": settings.kafka_cluster,
         "user_name": user.name,
         "acls": kafka.acl_rules(user.acls),
-        "bootstrap_address": names.bootstrap_address(settings),
+        "cluster_domain": settings.cluster_domain,
         "rotation": f"{settings.password_rotation}.{own}",
         "wait": settings.wait_for_ready,
         "timeout": settings.timeouts.custom_resource,

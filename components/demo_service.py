@@ -37,10 +37,10 @@ class DemoServiceArgs(TypedDict):
     """Specification of the Service."""
     versions: list[DemoServiceVersionArgs]
     """The service's versions."""
-    wait: bool
-    """Whether to wait until the pods are ready."""
-    timeout: str
-    """How long to wait for a Deployment, as a Go duration."""
+    wait: NotRequired[bool]
+    """Whether to wait until the pods are ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for a Deployment, as a Go duration; ``5m`` by default."""
 
 
 class DemoService(pulumi.ComponentResource):
@@ -51,7 +51,7 @@ class DemoService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DemoServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:DemoService", name, dict(args), opts)
-        annotations = await_annotations(args["wait"])
+        annotations = await_annotations(args.get("wait", True))
         below = pulumi.ResourceOptions(parent=self)
         for version in args["versions"]:
             account = ServiceAccount(
@@ -75,7 +75,7 @@ class DemoService(pulumi.ComponentResource):
                 },
                 spec=deployment,
                 opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[account], custom_timeouts=timeouts(args["timeout"])
+                    parent=self, depends_on=[account], custom_timeouts=timeouts(args.get("timeout"))
                 ),
             )
             metadata: Any = {"name": version["name"], "namespace": args["namespace"], "labels": version["labels"]}

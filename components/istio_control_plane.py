@@ -11,6 +11,25 @@ from components.chart import ChartSource, install
 from components.manifest import custom_resource, timeouts
 
 
+class IngressGatewayArgs(TypedDict):
+    """The way in to the mesh."""
+
+    chart: ChartSource
+    """Istio's chart ``gateway``."""
+    name: str
+    """Release name, which names the Service too."""
+    host: str
+    """DNS name inside the cluster."""
+    principal: pulumi.Input[str]
+    """Identity in the mesh."""
+    has_address: NotRequired[bool]
+    """Whether a load balancer gives it an address outside the cluster; false by default."""
+    route: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Specification of the OpenShift Route to it; left out, there is none."""
+    route_host: NotRequired[str]
+    """Host of that Route; left out or empty, the cluster chooses one."""
+
+
 class IstioControlPlaneArgs(TypedDict):
     """What an IstioControlPlane needs."""
 
@@ -22,26 +41,14 @@ class IstioControlPlaneArgs(TypedDict):
     """Istio's chart ``istiod``: certificates, configuration, injection."""
     cni: NotRequired[ChartSource]
     """Istio's chart ``cni``; left out, pods set up their own network."""
-    gateway: NotRequired[ChartSource]
-    """Istio's chart ``gateway``; left out, there is no way in."""
-    route: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Specification of the OpenShift Route to the gateway; left out, there is none."""
-    route_host: NotRequired[str]
-    """Host of that Route; left out or empty, the cluster chooses one."""
-    gateway_name: str
-    """Release name of the gateway, which names its Service too."""
-    gateway_has_address: bool
-    """Whether the gateway gets an address outside the cluster, by a load balancer."""
-    gateway_principal: pulumi.Input[str]
-    """Identity of the gateway in the mesh."""
-    gateway_host: str
-    """DNS name of the gateway inside the cluster."""
-    trust_domain: pulumi.Input[str]
-    """First part of every identity in the mesh."""
-    wait: bool
-    """Whether to wait until the control plane is ready."""
-    timeout: str
-    """How long to wait for an object of a chart, as a Go duration."""
+    gateway: NotRequired[IngressGatewayArgs]
+    """The ingress gateway; left out, there is no way in."""
+    trust_domain: NotRequired[pulumi.Input[str]]
+    """First part of every identity in the mesh; ``cluster.local`` by default."""
+    wait: NotRequired[bool]
+    """Whether to wait until the control plane is ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for an object of a chart, as a Go duration; ``5m`` by default."""
 
 
 class IstioControlPlane(pulumi.ComponentResource):
@@ -55,7 +62,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     trust_domain: pulumi.Output[str]
     """First part of every identity in the mesh."""
     gateway_principal: pulumi.Output[str]
-    """Identity of the ingress gateway."""
+    """Identity of the ingress gateway, empty where there is none."""
     ingress_address: pulumi.Output[str]
     """Address of its load balancer, else host of its Route, else its name in the cluster, else nothing."""
 
@@ -68,8 +75,10 @@ class IstioControlPlane(pulumi.ComponentResource):
                 source,
                 release=release,
                 namespace=args["namespace"],
-                wait=args["wait"],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[needs], custom_timeouts=timeouts(args["timeout"])),
+                wait=args.get("wait", True),
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[needs], custom_timeouts=timeouts(args.get("timeout"))
+                ),
             )
 
         namespace = Namespace(
@@ -82,33 +91,35 @@ class IstioControlPlane(pulumi.ComponentResource):
             network = chart("cni", args["cni"], "istio-cni", network)
         self.ready = chart("istiod", args["istiod"], "istiod", network)
         self.ingress_address = pulumi.Output.from_input("")
+        self.gateway_principal = pulumi.Output.from_input("")
         if "gateway" in args:
-            gateway = chart("gateway", args["gateway"], args["gateway_name"], self.ready)
-            self.ingress_address = pulumi.Output.from_input(args.get("route_host") or args["gateway_host"])
-            if "route" in args:
+            gateway = args["gateway"]
+            release = chart("gateway", gateway["chart"], gateway["name"], self.ready)
+            self.ingress_address = pulumi.Output.from_input(gateway.get("route_host") or gateway["host"])
+            self.gateway_principal = pulumi.Output.from_input(gateway["principal"])
+            if "route" in gateway:
                 custom_resource(
                     f"{name}-route",
                     {
                         "apiVersion": "route.openshift.io/v1",
                         "kind": "Route",
-                        "metadata": {"name": args["gateway_name"], "namespace": args["namespace"]},
-                        "spec": args["route"],
+                        "metadata": {"name": gateway["name"], "namespace": args["namespace"]},
+                        "spec": gateway["route"],
                     },
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[release]),
                 )
-            if args["gateway_has_address"]:
-                identifier = f"{args['namespace']}/{args['gateway_name']}"
+            if gateway.get("has_address"):
+                identifier = f"{args['namespace']}/{gateway['name']}"
                 service = Service.get(
                     f"{name}-ingress",
                     # Not known, and so not looked for, before the chart is there.
-                    gateway.resources.apply(lambda _: identifier),
+                    release.resources.apply(lambda _: identifier),
                     opts=pulumi.ResourceOptions(parent=self),
                 )
-                self.ingress_address = service.status.apply(lambda status: _address(status) or args["gateway_host"])
+                self.ingress_address = service.status.apply(lambda status: _address(status) or gateway["host"])
 
         self.namespace = pulumi.Output.from_input(args["namespace"])
-        self.trust_domain = pulumi.Output.from_input(args["trust_domain"])
-        self.gateway_principal = pulumi.Output.from_input(args["gateway_principal"])
+        self.trust_domain = pulumi.Output.from_input(args.get("trust_domain", "cluster.local"))
         self.register_outputs(
             {
                 "namespace": self.namespace,

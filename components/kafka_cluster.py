@@ -1,10 +1,12 @@
 """A Kafka cluster, run by Strimzi."""
 
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from components.manifest import custom_resource, timeouts
+from model import names
 
 
 class NodePoolArgs(TypedDict):
@@ -27,16 +29,23 @@ class KafkaClusterArgs(TypedDict):
     """Specification of the Kafka resource."""
     node_pools: list[NodePoolArgs]
     """The cluster's nodes; there must be controllers and brokers among them."""
-    bootstrap_address: pulumi.Input[str]
-    """Host and port that clients start from."""
-    broker_principal: pulumi.Input[str]
-    """Identity of the brokers in the mesh."""
-    entity_operator_principal: pulumi.Input[str]
-    """Identity of the entity operator in the mesh."""
-    wait: bool
-    """Whether to wait until the cluster is ready."""
-    timeout: str
-    """How long to wait for it, as a Go duration."""
+    cluster_domain: NotRequired[pulumi.Input[str]]
+    """DNS domain of the Kubernetes cluster; ``cluster.local`` by default."""
+    trust_domain: NotRequired[pulumi.Input[str]]
+    """First part of every identity in the mesh; ``cluster.local`` by default."""
+    wait: NotRequired[bool]
+    """Whether to wait until the cluster is ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for it, as a Go duration; ``15m`` by default."""
+
+
+def kafka_names(args: Mapping[str, Any]) -> pulumi.Output[names.Kafka]:
+    """Return the names of what belongs to the cluster that a component's arguments speak of.
+
+    Of them are read ``cluster_name``, ``namespace`` and ``cluster_domain``.
+    """
+    domain = args.get("cluster_domain", "cluster.local")
+    return pulumi.Output.all(args["cluster_name"], args["namespace"], domain).apply(lambda parts: names.Kafka(*parts))
 
 
 class KafkaCluster(pulumi.ComponentResource):
@@ -80,15 +89,23 @@ class KafkaCluster(pulumi.ComponentResource):
                 "metadata": {"name": args["cluster_name"], "namespace": args["namespace"]},
                 "spec": args["spec"],
             },
-            wait=args["wait"],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=pools, custom_timeouts=timeouts(args["timeout"])),
+            wait=args.get("wait", True),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=pools, custom_timeouts=timeouts(args.get("timeout", "15m"))
+            ),
         )
 
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.cluster_name = pulumi.Output.from_input(args["cluster_name"])
-        self.bootstrap_address = pulumi.Output.from_input(args["bootstrap_address"])
-        self.broker_principal = pulumi.Output.from_input(args["broker_principal"])
-        self.entity_operator_principal = pulumi.Output.from_input(args["entity_operator_principal"])
+        kafka = kafka_names(args)
+        trust_domain = args.get("trust_domain", "cluster.local")
+
+        def principal(account: pulumi.Output[str]) -> pulumi.Output[str]:
+            return pulumi.Output.all(trust_domain, self.namespace, account).apply(lambda parts: names.identity(*parts))
+
+        self.bootstrap_address = kafka.apply(lambda of: of.bootstrap_address)
+        self.broker_principal = principal(kafka.apply(lambda of: of.broker_account))
+        self.entity_operator_principal = principal(kafka.apply(lambda of: of.entity_operator_account))
         self.register_outputs(
             {
                 "namespace": self.namespace,

@@ -1,6 +1,6 @@
 """A Kafka topic."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -18,10 +18,10 @@ class KafkaTopicArgs(TypedDict):
     """Name of the topic."""
     spec: pulumi.Input[dict[str, Any]]
     """Specification of the KafkaTopic."""
-    wait: bool
-    """Whether to wait until the topic is ready."""
-    timeout: str
-    """How long to wait for it, as a Go duration."""
+    wait: NotRequired[bool]
+    """Whether to wait until the topic is ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for it, as a Go duration; ``5m`` by default."""
 
 
 class KafkaTopic(pulumi.ComponentResource):
@@ -44,8 +44,8 @@ class KafkaTopic(pulumi.ComponentResource):
                 },
                 "spec": args["spec"],
             },
-            wait=args["wait"],
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args["timeout"])),
+            wait=args.get("wait", True),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
         self.topic_name = pulumi.Output.from_input(args["topic_name"])
         self.register_outputs({"topicName": self.topic_name})

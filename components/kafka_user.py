@@ -1,11 +1,12 @@
 """A Kafka user with its password and what it may do."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
+from components.kafka_cluster import kafka_names
 from components.kafka_credentials import PASSWORD_KEY, KafkaCredentials
 from components.manifest import custom_resource, timeouts
 
@@ -21,14 +22,14 @@ class KafkaUserArgs(TypedDict):
     """Name of the user."""
     acls: pulumi.Input[list[dict[str, Any]]]
     """What the user may do, as ``spec.authorization.acls`` of a KafkaUser."""
-    bootstrap_address: pulumi.Input[str]
-    """Host and port that clients start from."""
-    rotation: pulumi.Input[str]
+    cluster_domain: NotRequired[pulumi.Input[str]]
+    """DNS domain of the Kubernetes cluster; ``cluster.local`` by default."""
+    rotation: NotRequired[pulumi.Input[str]]
     """Any text; another one is another password."""
-    wait: bool
-    """Whether to wait until the user can log in."""
-    timeout: str
-    """How long to wait for it, as a Go duration."""
+    wait: NotRequired[bool]
+    """Whether to wait until the user can log in; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for it, as a Go duration; ``5m`` by default."""
 
 
 class KafkaUser(pulumi.ComponentResource):
@@ -48,7 +49,7 @@ class KafkaUser(pulumi.ComponentResource):
             f"{name}-password",
             length=32,
             special=False,
-            keepers={"rotation": args["rotation"]},
+            keepers={"rotation": args.get("rotation", "1")},
             opts=pulumi.ResourceOptions(parent=self),
         )
         secret = Secret(
@@ -77,11 +78,11 @@ class KafkaUser(pulumi.ComponentResource):
                     "authorization": {"type": "simple", "acls": args["acls"]},
                 },
             },
-            wait=args["wait"],
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args["timeout"])),
+            wait=args.get("wait", True),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
         self.user_name = pulumi.Output.from_input(args["user_name"])
-        self.bootstrap_address = pulumi.Output.from_input(args["bootstrap_address"])
+        self.bootstrap_address = kafka_names(args).apply(lambda kafka: kafka.bootstrap_address)
         self.register_outputs(
             {
                 "userName": self.user_name,
@@ -90,7 +91,9 @@ class KafkaUser(pulumi.ComponentResource):
             }
         )
 
-    def credentials(self, name: str, namespace: pulumi.Input[str]) -> KafkaCredentials:
+    def credentials(
+        self, name: str, namespace: pulumi.Input[str], parent: pulumi.Resource | None = None
+    ) -> KafkaCredentials:
         """Return what a client in ``namespace`` needs to log in as this user, once the user can."""
         return KafkaCredentials(
             name,
@@ -100,5 +103,5 @@ class KafkaUser(pulumi.ComponentResource):
                 "password": self._password.result,
                 "bootstrap_address": self.bootstrap_address,
             },
-            opts=pulumi.ResourceOptions(depends_on=[self._user]),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[self._user]),
         )

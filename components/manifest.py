@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
 
 def custom_resource(
@@ -26,8 +27,17 @@ def custom_resource(
     )
 
 
-def timeouts(duration: str) -> pulumi.CustomTimeouts:
-    """Return the same time limit, a Go duration such as ``5m``, for create, update and delete."""
+def policy(name: str, manifest: dict[str, Any], *, opts: pulumi.ResourceOptions) -> None:
+    """Create a NetworkPolicy, or a policy of Istio's, out of its manifest."""
+    if manifest["kind"] == "NetworkPolicy":
+        NetworkPolicy(name, metadata=manifest["metadata"], spec=manifest["spec"], opts=opts)
+    else:
+        custom_resource(name, manifest, opts=opts)
+
+
+def timeouts(duration: str | None) -> pulumi.CustomTimeouts:
+    """Return the same time limit, a Go duration such as ``90s`` (five minutes if None), for each operation."""
+    duration = duration or "5m"
     return pulumi.CustomTimeouts(create=duration, update=duration, delete=duration)
 
 

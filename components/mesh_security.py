@@ -3,9 +3,8 @@
 from typing import Any, TypedDict
 
 import pulumi
-from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-from components.manifest import custom_resource
+from components.manifest import policy
 
 
 class MeshSecurityArgs(TypedDict):
@@ -27,11 +26,7 @@ class MeshSecurity(pulumi.ComponentResource):
         for manifest in args["policies"]:
             kind, metadata = manifest["kind"], manifest["metadata"]
             child = f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}"
-            options = pulumi.ResourceOptions(parent=self)
-            if kind == "NetworkPolicy":
-                NetworkPolicy(child, metadata=metadata, spec=manifest["spec"], opts=options)
-            else:
-                custom_resource(child, manifest, opts=options)
+            policy(child, manifest, opts=pulumi.ResourceOptions(parent=self))
             made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
         self.policy_names = pulumi.Output.from_input(made)
         self.register_outputs({"policyNames": self.policy_names})

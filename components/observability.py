@@ -33,10 +33,10 @@ class ObservabilityArgs(TypedDict):
     """Kiali's chart; left out, it is not installed."""
     kiali_url: pulumi.Input[str]
     """URL of Kiali inside the cluster."""
-    wait: bool
-    """Whether to wait until the tools are ready."""
-    timeout: str
-    """How long to wait for an object of a chart, as a Go duration."""
+    wait: NotRequired[bool]
+    """Whether to wait until the tools are ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for an object of a chart, as a Go duration; ``5m`` by default."""
 
 
 class Observability(pulumi.ComponentResource):
@@ -60,9 +60,9 @@ class Observability(pulumi.ComponentResource):
                 source,
                 release=release,
                 namespace=args["namespace"],
-                wait=args["wait"],
+                wait=args.get("wait", True),
                 opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=list(needs), custom_timeouts=timeouts(args["timeout"])
+                    parent=self, depends_on=list(needs), custom_timeouts=timeouts(args.get("timeout"))
                 ),
             )
 

@@ -1,6 +1,6 @@
 """Strimzi's cluster operator."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
@@ -15,10 +15,10 @@ class StrimziOperatorArgs(TypedDict):
     """Namespace of the operator, which must exist."""
     chart: ChartSource
     """The operator's chart, with the namespaces to watch among its values."""
-    wait: bool
-    """Whether to wait until the operator is ready."""
-    timeout: str
-    """How long to wait for an object of the chart, as a Go duration."""
+    wait: NotRequired[bool]
+    """Whether to wait until the operator is ready; true by default."""
+    timeout: NotRequired[str]
+    """How long to wait for an object of the chart, as a Go duration; ``5m`` by default."""
 
 
 class StrimziOperator(pulumi.ComponentResource):
@@ -34,8 +34,8 @@ class StrimziOperator(pulumi.ComponentResource):
             args["chart"],
             release="strimzi",
             namespace=args["namespace"],
-            wait=args["wait"],
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args["timeout"])),
+            wait=args.get("wait", True),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.register_outputs({"namespace": self.namespace})

@@ -1,22 +1,22 @@
-"""``python -m documentation``: write the generated parts of the documents anew."""
+"""``python -m documentation``: write the generated parts of the documents, and the plugin's schema, anew."""
 
 from __future__ import annotations
 
 import sys
 
+from documentation import plugin
 from documentation.generated import PLACES, ROOT, filled, parts
 
 
 def main() -> None:
-    """Write each document that is not current, and say which."""
+    """Write each file that is not current, and say which."""
     made = parts()
-    for place in PLACES:
-        path = ROOT / place
-        text = path.read_text(encoding="utf-8")
-        current = filled(text, made)
-        if current != text:
-            path.write_text(current, encoding="utf-8")
-            sys.stdout.write(f"{place}: written anew\n")
+    current = {ROOT / place: filled((ROOT / place).read_text(encoding="utf-8"), made) for place in PLACES}
+    current[plugin.SCHEMA] = plugin.text(plugin.schema())
+    for path, text in current.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}: written anew\n")
 
 
 if __name__ == "__main__":

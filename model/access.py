@@ -140,12 +140,12 @@ class AccessModel:
 
 def brokers_id(settings: Settings) -> str:
     """Id of the brokers in the access model."""
-    return f"{settings.kafka_namespace}/{names.broker_account(settings)}"
+    return f"{settings.kafka_namespace}/{names.kafka(settings).broker_account}"
 
 
 def entity_operator_id(settings: Settings) -> str:
     """Id of the entity operator in the access model."""
-    return f"{settings.kafka_namespace}/{names.entity_operator_account(settings)}"
+    return f"{settings.kafka_namespace}/{names.kafka(settings).entity_operator_account}"
 
 
 def operator_id(settings: Settings) -> str:
@@ -233,18 +233,18 @@ def _kafka_workloads(settings: Settings) -> Iterable[Workload]:
 
     yield strimzi(
         brokers_id(settings),
-        names.broker_account(settings),
-        names.broker_labels(settings),
+        names.kafka(settings).broker_account,
+        names.kafka(settings).broker_labels,
         ports=(
             Port("tcp-plain", names.KAFKA_PORT, "tcp"),
             *(Port(name, port, "tcp") for name, port in names.STRIMZI_PORTS.items()),
         ),
-        hosts=(names.bootstrap_host(settings), names.brokers_host(settings)),
+        hosts=(names.kafka(settings).bootstrap_host, names.kafka(settings).brokers_host),
     )
     yield strimzi(
         entity_operator_id(settings),
-        names.entity_operator_account(settings),
-        names.entity_operator_labels(settings),
+        names.kafka(settings).entity_operator_account,
+        names.kafka(settings).entity_operator_labels,
         ports=(),
         hosts=(),
     )
@@ -415,7 +415,7 @@ def exported(settings: Settings) -> dict[str, Any]:
         "kafka": {
             "cluster": settings.kafka_cluster,
             "namespace": settings.kafka_namespace,
-            "bootstrap": names.bootstrap_address(settings),
+            "bootstrap": names.kafka(settings).bootstrap_address,
             "partitions": settings.topic_partitions,
             "replicas": settings.replicas,
         },

@@ -15,9 +15,10 @@ def to_try(settings: Settings) -> dict[str, str]:
     gateway = f"-n {settings.istio_namespace} port-forward service/{names.GATEWAY} 8080:80"
     commands = {
         "kafka": f"kubectl -n {kafka} get kafka,kafkatopic,kafkauser",
-        "application": f"kubectl -n {application} get pods",
         "policies": "kubectl get authorizationpolicies,peerauthentications,sidecars -A",
     }
+    if settings.services:
+        commands["application"] = f"kubectl -n {application} get pods"
     if settings.injected:
         commands["open"] = f"kubectl {gateway}"
         if settings.routes:

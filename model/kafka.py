@@ -24,7 +24,7 @@ def _pod(settings: Settings) -> dict[str, Any]:
         "maxSkew": 1,
         "topologyKey": settings.topology_key,
         "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": names.broker_labels(settings)},
+        "labelSelector": {"matchLabels": names.kafka(settings).broker_labels},
         # Controllers and brokers have those labels alike, and each pool is to be spread by itself.
         "matchLabelKeys": ["strimzi.io/pool-name"],
     }

@@ -1,5 +1,7 @@
 """Names, identities and addresses, derived from settings so that nothing has to be read back from the cluster."""
 
+from dataclasses import dataclass
+
 from model.settings import Service, Settings, Version
 
 SERVICE_PORT = 8080
@@ -49,14 +51,24 @@ def labels(service: Service, version: Version) -> dict[str, str]:
     return {"app": service.name, "version": version.name}
 
 
+def identity(trust_domain: str, namespace: str, service_account: str) -> str:
+    """Identity of a service account in a mesh, as an AuthorizationPolicy names it."""
+    return f"{trust_domain}/ns/{namespace}/sa/{service_account}"
+
+
 def principal(settings: Settings, namespace: str, service_account: str) -> str:
-    """Identity of a service account in the mesh, as an AuthorizationPolicy names it."""
-    return f"{settings.trust_domain}/ns/{namespace}/sa/{service_account}"
+    """Identity of a service account in the settings' mesh."""
+    return identity(settings.trust_domain, namespace, service_account)
+
+
+def host(service: str, namespace: str, cluster_domain: str) -> str:
+    """DNS name of a Service."""
+    return f"{service}.{namespace}.svc.{cluster_domain}"
 
 
 def address(settings: Settings, service: str, namespace: str) -> str:
-    """DNS name of a Service."""
-    return f"{service}.{namespace}.svc.{settings.cluster_domain}"
+    """DNS name of a Service in the settings' cluster."""
+    return host(service, namespace, settings.cluster_domain)
 
 
 def service_address(settings: Settings, service: str) -> str:
@@ -64,42 +76,53 @@ def service_address(settings: Settings, service: str) -> str:
     return address(settings, service, settings.application_namespace)
 
 
-def bootstrap_host(settings: Settings) -> str:
-    """DNS name of Kafka's bootstrap Service."""
-    return address(settings, f"{settings.kafka_cluster}-kafka-bootstrap", settings.kafka_namespace)
+@dataclass(frozen=True)
+class Kafka:
+    """The names that Strimzi gives what belongs to a cluster."""
+
+    cluster: str
+    namespace: str
+    cluster_domain: str
+
+    @property
+    def bootstrap_host(self) -> str:
+        """DNS name of the bootstrap Service."""
+        return host(f"{self.cluster}-kafka-bootstrap", self.namespace, self.cluster_domain)
+
+    @property
+    def brokers_host(self) -> str:
+        """DNS name of the headless Service under which each broker has its own name."""
+        return host(f"{self.cluster}-kafka-brokers", self.namespace, self.cluster_domain)
+
+    @property
+    def bootstrap_address(self) -> str:
+        """Host and port that clients start from."""
+        return f"{self.bootstrap_host}:{KAFKA_PORT}"
+
+    @property
+    def broker_account(self) -> str:
+        """Service account of the brokers."""
+        return f"{self.cluster}-kafka"
+
+    @property
+    def entity_operator_account(self) -> str:
+        """Service account of the entity operator."""
+        return f"{self.cluster}-entity-operator"
+
+    @property
+    def broker_labels(self) -> dict[str, str]:
+        """Labels of broker pods and nothing else."""
+        return {"strimzi.io/cluster": self.cluster, "strimzi.io/name": self.broker_account}
+
+    @property
+    def entity_operator_labels(self) -> dict[str, str]:
+        """Labels of the entity operator's pods and nothing else."""
+        return {"strimzi.io/cluster": self.cluster, "strimzi.io/name": self.entity_operator_account}
 
 
-def brokers_host(settings: Settings) -> str:
-    """DNS name of the headless Service under which each broker has its own name."""
-    return address(settings, f"{settings.kafka_cluster}-kafka-brokers", settings.kafka_namespace)
-
-
-def bootstrap_address(settings: Settings) -> str:
-    """Host and port that Kafka clients start from."""
-    return f"{bootstrap_host(settings)}:{KAFKA_PORT}"
-
-
-def broker_account(settings: Settings) -> str:
-    """Service account of the brokers, as Strimzi names it."""
-    return f"{settings.kafka_cluster}-kafka"
-
-
-def entity_operator_account(settings: Settings) -> str:
-    """Service account of the entity operator, as Strimzi names it."""
-    return f"{settings.kafka_cluster}-entity-operator"
-
-
-def broker_labels(settings: Settings) -> dict[str, str]:
-    """Labels that Strimzi gives broker pods and nothing else."""
-    return {"strimzi.io/cluster": settings.kafka_cluster, "strimzi.io/name": broker_account(settings)}
-
-
-def entity_operator_labels(settings: Settings) -> dict[str, str]:
-    """Labels that Strimzi gives the entity operator's pods and nothing else."""
-    return {
-        "strimzi.io/cluster": settings.kafka_cluster,
-        "strimzi.io/name": entity_operator_account(settings),
-    }
+def kafka(settings: Settings) -> Kafka:
+    """Names of what belongs to the settings' cluster."""
+    return Kafka(settings.kafka_cluster, settings.kafka_namespace, settings.cluster_domain)
 
 
 def otlp_host(settings: Settings) -> str:

@@ -20,13 +20,8 @@ from model.access import (
     operator_id,
     service_ids,
 )
+from model.manifests import NETWORK_POLICY, NETWORKING, SECURITY, Manifest, manifest, pods, ports
 from model.settings import Monitoring, Protocol, Service, Settings
-
-Manifest = dict[str, Any]
-
-_NETWORKING = "networking.istio.io/v1"
-_SECURITY = "security.istio.io/v1"
-_NETWORK_POLICY = "networking.k8s.io/v1"
 
 GATEWAY = "ingress"
 """Name of the Gateway resource."""
@@ -55,15 +50,6 @@ def policies(settings: Settings) -> tuple[Manifest, ...]:
     return made
 
 
-def _manifest(api_version: str, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Manifest:
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }
-
-
 def peer_authentications(settings: Settings) -> Iterator[Manifest]:
     """Mutual TLS everywhere, except that Strimzi's own mutual TLS guards its ports on the brokers.
 
@@ -71,16 +57,16 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
     """
     istio = (settings.istio_namespace,) if settings.has_platform else ()
     for namespace in (*istio, *settings.namespaces.values()):
-        yield _manifest(_SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+        yield manifest(SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
     if not settings.has_application:
         return
-    yield _manifest(
-        _SECURITY,
+    yield manifest(
+        SECURITY,
         "PeerAuthentication",
-        names.broker_account(settings),
+        names.kafka(settings).broker_account,
         settings.kafka_namespace,
         {
-            "selector": {"matchLabels": names.broker_labels(settings)},
+            "selector": {"matchLabels": names.kafka(settings).broker_labels},
             "mtls": {"mode": "STRICT"},
             "portLevelMtls": {str(port): {"mode": "PERMISSIVE"} for port in names.STRIMZI_PORTS.values()},
         },
@@ -90,9 +76,9 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
 def default_denies(settings: Settings) -> Iterator[Manifest]:
     """Nothing may talk to anything in the namespaces that are made, unless a rule allows it."""
     for namespace in settings.namespaces.values():
-        yield _manifest(_SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
-        yield _manifest(
-            _NETWORK_POLICY,
+        yield manifest(SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
+        yield manifest(
+            NETWORK_POLICY,
             "NetworkPolicy",
             "default-deny",
             namespace,
@@ -106,20 +92,20 @@ def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[M
         destination, *_ = service_ids(settings, service.name)
         rules = _http_rules(model, model.into(destination))
         if rules:
-            yield _manifest(
-                _SECURITY,
+            yield manifest(
+                SECURITY,
                 "AuthorizationPolicy",
                 service.name,
                 settings.application_namespace,
                 {"selector": {"matchLabels": {"app": service.name}}, "action": "ALLOW", "rules": rules},
             )
-    yield _manifest(
-        _SECURITY,
+    yield manifest(
+        SECURITY,
         "AuthorizationPolicy",
-        names.broker_account(settings),
+        names.kafka(settings).broker_account,
         settings.kafka_namespace,
         {
-            "selector": {"matchLabels": names.broker_labels(settings)},
+            "selector": {"matchLabels": names.kafka(settings).broker_labels},
             "action": "ALLOW",
             "rules": _broker_rules(model, model.into(brokers_id(settings))),
         },
@@ -131,8 +117,10 @@ def gateway_authorization_policies(settings: Settings, model: AccessModel) -> It
 
     Those of several applications add up, so each has a name of its own.
     """
-    yield _manifest(
-        _SECURITY,
+    if not settings.has_platform and not model.entries:
+        return
+    yield manifest(
+        SECURITY,
         "AuthorizationPolicy",
         _gateway_policy(settings),
         settings.istio_namespace,
@@ -186,8 +174,8 @@ def sidecars(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     for workload in _closed_workloads(settings, model):
         if workload.id == operator_id(settings):
             continue
-        yield _manifest(
-            _NETWORKING,
+        yield manifest(
+            NETWORKING,
             "Sidecar",
             workload.service_account,
             workload.namespace,
@@ -220,15 +208,15 @@ def _egress_hosts(settings: Settings, model: AccessModel, workload: Workload) ->
 
 def service_entries(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     """The hosts outside that the mesh knows; a workload's Sidecar says whether it may use them."""
-    ports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_host: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for external in model.external_hosts:
         protocol = "TLS" if external.protocol == Protocol.HTTPS.value else external.protocol
-        ports[external.host].append(
+        by_host[external.host].append(
             {"number": external.port, "name": f"{protocol.lower()}-{external.port}", "protocol": protocol}
         )
-    for host, entries in ports.items():
-        yield _manifest(
-            _NETWORKING,
+    for host, entries in by_host.items():
+        yield manifest(
+            NETWORKING,
             "ServiceEntry",
             host.replace(".", "-"),
             settings.application_namespace,
@@ -245,8 +233,8 @@ def service_entries(settings: Settings, model: AccessModel) -> Iterator[Manifest
 def destination_rules(settings: Settings) -> Iterator[Manifest]:
     """Mutual TLS towards every service, and a subset per version."""
     for service in settings.services:
-        yield _manifest(
-            _NETWORKING,
+        yield manifest(
+            NETWORKING,
             "DestinationRule",
             service.name,
             settings.application_namespace,
@@ -277,8 +265,8 @@ def _weighted(settings: Settings, service: Service) -> list[dict[str, Any]]:
 def virtual_services(settings: Settings) -> Iterator[Manifest]:
     """How calls are shared out over the versions of every service, inside the mesh and from the gateway."""
     for service in settings.services:
-        yield _manifest(
-            _NETWORKING,
+        yield manifest(
+            NETWORKING,
             "VirtualService",
             service.name,
             settings.application_namespace,
@@ -289,8 +277,8 @@ def virtual_services(settings: Settings) -> Iterator[Manifest]:
             },
         )
     if settings.routes:
-        yield _manifest(
-            _NETWORKING,
+        yield manifest(
+            NETWORKING,
             "VirtualService",
             GATEWAY,
             settings.application_namespace,
@@ -311,8 +299,8 @@ def virtual_services(settings: Settings) -> Iterator[Manifest]:
 
 def gateways(settings: Settings) -> Iterator[Manifest]:
     """The one way in."""
-    yield _manifest(
-        _NETWORKING,
+    yield manifest(
+        NETWORKING,
         "Gateway",
         GATEWAY,
         settings.istio_namespace,
@@ -337,8 +325,8 @@ def route_spec(settings: Settings) -> dict[str, Any]:
 def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     """The same edges at layers 3 and 4, and what the mesh itself needs."""
     for workload in _closed_workloads(settings, model):
-        yield _manifest(
-            _NETWORK_POLICY,
+        yield manifest(
+            NETWORK_POLICY,
             "NetworkPolicy",
             workload.service_account,
             workload.namespace,
@@ -353,11 +341,11 @@ def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifes
 
 def gateway_network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     """Where the gateway may go; like its other policies those of several applications add up."""
-    if not settings.injected:
+    if not settings.injected or (not settings.has_platform and not model.entries):
         return
     gateway = model.workload(gateway_id(settings))
-    yield _manifest(
-        _NETWORK_POLICY,
+    yield manifest(
+        NETWORK_POLICY,
         "NetworkPolicy",
         _gateway_policy(settings),
         settings.istio_namespace,
@@ -375,23 +363,16 @@ def _gateway_policy(settings: Settings) -> str:
 
 
 def _peer(workload: Workload) -> dict[str, Any]:
-    return {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": workload.namespace}},
-        "podSelector": {"matchLabels": workload.labels},
-    }
-
-
-def _ports(ports: Iterable[int], *protocols: str) -> list[dict[str, Any]]:
-    return [{"protocol": protocol, "port": port} for port in ports for protocol in protocols or ("TCP",)]
+    return pods(workload.namespace, workload.labels)
 
 
 def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-    ports: dict[str, list[int]] = defaultdict(list)
+    used_by: dict[str, list[int]] = defaultdict(list)
     for end, port in ends:
-        if port not in ports[end]:
-            ports[end].append(port)
+        if port not in used_by[end]:
+            used_by[end].append(port)
     peers: dict[tuple[int, ...], list[str]] = defaultdict(list)
-    for end, used in ports.items():
+    for end, used in used_by.items():
         peers[tuple(sorted(used))].append(end)
     for shared, found in peers.items():
         yield list(shared), [_peer(model.workload(end)) for end in found]
@@ -399,44 +380,36 @@ def _by_ports(model: AccessModel, ends: Iterable[tuple[str, int]]) -> Iterator[t
 
 def _ingress(settings: Settings, model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = [
-        {"from": peers, "ports": _ports(ports)}
-        for ports, peers in _by_ports(model, ((edge.source, edge.port) for edge in model.into(workload.id)))
+        {"from": peers, "ports": ports(shared)}
+        for shared, peers in _by_ports(model, ((edge.source, edge.port) for edge in model.into(workload.id)))
     ]
     if workload.sidecar and settings.prometheus and settings.monitoring is Monitoring.BASIC:
-        scraper = {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.istio_namespace}},
-            "podSelector": {"matchLabels": dict(names.PROMETHEUS_LABELS)},
-        }
-        rules.append({"from": [scraper], "ports": _ports([names.TELEMETRY_PORT])})
+        scraper = pods(settings.istio_namespace, dict(names.PROMETHEUS_LABELS))
+        rules.append({"from": [scraper], "ports": ports([names.TELEMETRY_PORT])})
     return rules
 
 
 def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = [
-        {"to": peers, "ports": _ports(ports)}
-        for ports, peers in _by_ports(model, ((edge.destination, edge.port) for edge in model.out_of(workload.id)))
+        {"to": peers, "ports": ports(shared)}
+        for shared, peers in _by_ports(model, ((edge.destination, edge.port) for edge in model.out_of(workload.id)))
     ]
     for item in model.infrastructure:
         if workload.id not in item.sources:
             continue
         protocols = ("UDP", "TCP") if item.name == "dns" else ("TCP",)
-        rule: dict[str, Any] = {"ports": _ports(item.ports, *protocols)}
+        rule: dict[str, Any] = {"ports": ports(item.ports, *protocols)}
         if item.namespace:
-            peer: dict[str, Any] = {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": item.namespace}}
-            }
-            if item.labels:
-                peer["podSelector"] = {"matchLabels": item.labels}
-            rule["to"] = [peer]
+            rule["to"] = [pods(item.namespace, item.labels)]
         rules.append(rule)
     if workload.id == operator_id(settings) and settings.strimzi_watch_namespaces:
-        rules.append({"to": [_watched_brokers(settings)], "ports": _ports(names.STRIMZI_PORTS.values())})
+        rules.append({"to": [_watched_brokers(settings)], "ports": ports(names.STRIMZI_PORTS.values())})
     outside = sorted({external.port for external in model.external_hosts if workload.id in external.sources})
     if outside:
         block: dict[str, Any] = {"cidr": "0.0.0.0/0"}
         if settings.private_ranges:
             block["except"] = list(settings.private_ranges)
-        rules.append({"to": [{"ipBlock": block}], "ports": _ports(outside)})
+        rules.append({"to": [{"ipBlock": block}], "ports": ports(outside)})
     return rules
 
 
@@ -451,7 +424,11 @@ def _watched_brokers(settings: Settings) -> dict[str, Any]:
 
 
 def kafka_listener_peers(settings: Settings) -> list[dict[str, Any]]:
-    """Who may open the brokers' listener, in the form that Strimzi's ``networkPolicyPeers`` takes."""
+    """Who may open the brokers' listener, in the form that Strimzi's ``networkPolicyPeers`` takes.
+
+    Strimzi takes an empty list for everybody, so that where there is no client it is the brokers themselves.
+    """
     model = access_model(settings)
-    clients = [edge.source for edge in model.into(brokers_id(settings)) if edge.authentication is Authentication.MESH]
-    return [_peer(model.workload(client)) for client in clients]
+    brokers = brokers_id(settings)
+    clients = [edge.source for edge in model.into(brokers) if edge.authentication is Authentication.MESH]
+    return [_peer(model.workload(client)) for client in clients or [brokers]]

@@ -436,7 +436,7 @@ class Settings(_Model):
     autoscaling: Autoscaling
     quotas: Quotas
     routes: list[Route]
-    services: Annotated[list[Service], Field(min_length=1)]
+    services: list[Service]
 
     @property
     def has_platform(self) -> bool:
@@ -453,7 +453,9 @@ class Settings(_Model):
         """The namespaces that this stack makes besides Istio's, by what they are for."""
         made: dict[str, str] = {}
         if self.has_application:
-            made |= {"kafka": self.kafka_namespace, "application": self.application_namespace}
+            made["kafka"] = self.kafka_namespace
+        if self.has_application and self.services:
+            made["application"] = self.application_namespace
         if self.has_platform and self.strimzi_namespace not in made.values():
             made["strimzi"] = self.strimzi_namespace
         return made
@@ -605,11 +607,6 @@ def _instance(settings: Any) -> Iterator[str]:
 
 def _layers(settings: Any) -> Iterator[str]:
     layer, operator = settings.layer, settings.strimzi_namespace
-    if layer is Layer.APPLICATION and not settings.platform_stack:
-        yield (
-            "platformStack = '': layer application needs the platform's stack, "
-            "such as organization/kafka-on-istio/platform"
-        )
     if layer is not Layer.APPLICATION and settings.platform_stack:
         yield f"platformStack = {settings.platform_stack!r}: layer {layer.value} refers to no platform; remove it"
     shared = (settings.istio_namespace, settings.kafka_namespace, settings.application_namespace)

@@ -40,7 +40,8 @@ def table(binaries: Path) -> Mapping[str, Image]:
     """
     python = _here(ROOT / ".venv", Path(sys.base_prefix))
     proxy = layer(binaries)
-    project = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = f"{ROOT / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin"
+    project = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": path}
     lab = {
         "user": 1001,
         "mounts": (*python, *_here(ROOT / "lab", cache.folder())),

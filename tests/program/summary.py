@@ -13,6 +13,7 @@ from lab.engine.urn import name_of
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/Pulumi.yaml"))
 
 Facts = Callable[[Mapping[str, Any]], str]
 
@@ -112,9 +113,11 @@ _FACTS: dict[str, Facts] = {
 
 
 def main() -> None:
-    """Write the summary of every stack."""
-    for stack in STACKS:
-        (GOLDEN / f"{stack}.txt").write_text(summary(Program(ROOT).preview(stack=stack)), encoding="utf-8")
+    """Write the summary of every stack and every example."""
+    previews = {stack: Program(ROOT).preview(stack=stack) for stack in STACKS}
+    previews |= {f"example-{name}": Program(ROOT / "examples" / name).preview() for name in EXAMPLES}
+    for name, preview in previews.items():
+        (GOLDEN / f"{name}.txt").write_text(summary(preview), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ def test_the_defaults_are_valid_and_every_key_has_a_description(settings: Load) 
         ({"replicationFactor": 2}, ["replicationFactor", "2"]),
         ({"platform": "openshift"}, ["cni", "must be true on platform openshift"]),
         ({"layer": "everything"}, ["layer = 'everything'", "'all', 'platform' or 'application'"]),
-        ({"layer": "application", "strimziNamespace": "strimzi"}, ["platformStack = ''", "organization/"]),
         ({"platformStack": "platform"}, ["platformStack = 'platform'", "organization/project/stack"]),
         ({"platformStack": "a/b/c"}, ["platformStack = 'a/b/c'", "layer all", "remove it"]),
         ({"layer": "platform"}, ["strimziNamespace = ''", "a namespace of its own in layer platform"]),

@@ -1,0 +1,108 @@
+"""A service of your own: it writes orders to a topic of its own, and can do nothing else."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
+
+from components.kafka_client import KafkaClient
+from components.kafka_topic import KafkaTopic
+from components.mesh_namespace import MeshNamespace
+
+NAME = "orders"
+LABELS = {"app": NAME, "version": "v1"}
+
+config = pulumi.Config()
+cluster_name, cluster_namespace = config.require("kafkaCluster"), config.require("kafkaNamespace")
+
+mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "injected": True})
+namespace = mesh.namespace
+within = pulumi.ResourceOptions(depends_on=[mesh])
+topic = KafkaTopic(
+    NAME,
+    {
+        "namespace": cluster_namespace,
+        "cluster_name": cluster_name,
+        "topic_name": NAME,
+        "spec": {"partitions": 3, "replicas": 1},
+    },
+)
+kafka = KafkaClient(
+    NAME,
+    {
+        "namespace": namespace,
+        "service_account": NAME,
+        "labels": LABELS,
+        "cluster_namespace": cluster_namespace,
+        "cluster_name": cluster_name,
+        "acls": [
+            {
+                "type": "allow",
+                "resource": {"type": "topic", "name": NAME, "patternType": "literal"},
+                "operations": ["Write", "Describe"],
+                "host": "*",
+            }
+        ],
+    },
+    within,
+)
+
+# What would be in an image of your own.
+source = Path(__file__).with_name("orders.py").read_text(encoding="utf-8")
+program = ConfigMap(
+    f"{NAME}-program",
+    metadata={"namespace": namespace},
+    immutable=True,
+    data={"orders.py": source},
+    opts=within,
+)
+account = ServiceAccount(
+    f"{NAME}-account",
+    metadata={"name": NAME, "namespace": namespace},
+    automount_service_account_token=False,
+    opts=within,
+)
+Deployment(
+    NAME,
+    metadata={"name": NAME, "namespace": namespace, "labels": LABELS},
+    spec={
+        "replicas": 1,
+        "selector": {"match_labels": LABELS},
+        "template": {
+            "metadata": {"labels": LABELS},
+            "spec": {
+                "service_account_name": NAME,
+                "automount_service_account_token": False,
+                "security_context": {
+                    "run_as_non_root": True,
+                    "run_as_user": 10001,
+                    "seccomp_profile": {"type": "RuntimeDefault"},
+                },
+                "containers": [
+                    {
+                        "name": NAME,
+                        "image": config.require("image"),
+                        "command": ["python", "/program/orders.py"],
+                        "env": [*kafka.environment(), {"name": "KAFKA_TOPIC", "value": topic.topic_name}],
+                        "resources": {
+                            "requests": {"cpu": "10m", "memory": "64Mi"},
+                            "limits": {"cpu": "200m", "memory": "128Mi"},
+                        },
+                        "security_context": {
+                            "allow_privilege_escalation": False,
+                            "read_only_root_filesystem": True,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                        "volume_mounts": [{"name": "program", "mount_path": "/program", "read_only": True}],
+                    }
+                ],
+                "volumes": [{"name": "program", "config_map": {"name": program.metadata.name}}],
+            },
+        },
+    },
+    opts=pulumi.ResourceOptions(depends_on=[topic, kafka, account]),
+)
+
+pulumi.export("topic", topic.topic_name)
+pulumi.export("user", kafka.user_name)

@@ -1,0 +1,170 @@
+"""The components as a plugin: what programs in other languages get, as Pulumi asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import yaml
+from pulumi.runtime.proto import provider_pb2
+
+from documentation import plugin
+from lab.engine import run, values
+from lab.engine.deployment import Deployment
+from lab.engine.program import Launch
+from lab.engine.project import Configuration, Project
+from lab.engine.report import Messages, Report
+from lab.engine.state import Snapshot
+from lab.engine.urn import name_of
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """The schema that the plugin gives."""
+    return plugin.schema()
+
+
+def test_its_manifest_says_how_pulumi_runs_it() -> None:
+    manifest = yaml.safe_load((plugin.FOLDER / "PulumiPlugin.yaml").read_text())
+    assert manifest["runtime"]["name"] == "python"
+    for line in (plugin.FOLDER / "requirements.txt").read_text().splitlines():
+        assert (plugin.FOLDER / line.split()[1]).is_file()
+
+
+def test_what_it_offers_is_what_a_reviewer_has_seen(schema: dict[str, Any]) -> None:
+    """Every type token, input and output is pinned there; ``make docs`` writes it anew."""
+    assert plugin.text(schema) == plugin.SCHEMA.read_text(encoding="utf-8")
+
+
+def test_every_component_of_the_program_is_offered(schema: dict[str, Any]) -> None:
+    """But for the reference to a platform, which is about our own program's stacks."""
+    sources = [path.read_text() for path in (ROOT / "components").glob("*.py")]
+    tokens = {
+        part.split('"')[0] for text in sources for part in text.split('super().__init__("')[1:]
+    }  # fmt: skip
+    assert tokens - set(schema["resources"]) == {"kafka-on-istio:index:PlatformReference"}
+    assert set(schema["resources"]) < tokens
+
+
+def described(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield everything that a reader looks up, with the path to it."""
+    for token, resource in schema["resources"].items():
+        yield token, resource
+        yield from ((f"{token}.{name}", field) for name, field in resource["inputProperties"].items())
+        yield from ((f"{token} -> {name}", field) for name, field in resource["properties"].items())
+    for token, kind in schema["types"].items():
+        yield token, kind
+        yield from ((f"{token}.{name}", field) for name, field in kind["properties"].items())
+
+
+def test_everything_that_it_offers_is_described_by_its_docstring(schema: dict[str, Any]) -> None:
+    found = list(described(schema))
+    assert len(found) > 120
+    assert [path for path, item in found if not item.get("description")] == []
+    # In Markdown an indented paragraph is code.
+    assert [path for path, item in found if "\n " in item["description"]] == []
+
+
+def test_little_is_required(schema: dict[str, Any]) -> None:
+    client = schema["resources"]["kafka-on-istio:index:KafkaClient"]
+    assert client["requiredInputs"] == [
+        "acls", "clusterName", "clusterNamespace", "labels", "namespace", "serviceAccount",
+    ]  # fmt: skip
+    istio = schema["resources"]["kafka-on-istio:index:IstioControlPlane"]
+    assert istio["requiredInputs"] == ["base", "istiod", "namespace"]
+
+
+def test_its_version_is_that_of_the_project(schema: dict[str, Any]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (schema["name"], schema["version"]) == (project["name"], project["version"])
+
+
+INPUTS: dict[str, Any] = {
+    "namespace": "orders",
+    "serviceAccount": "orders",
+    "labels": {"app": "orders"},
+    "clusterNamespace": "kafka",
+    "clusterName": "events",
+    "acls": [{"type": "allow", "resource": {"type": "topic", "name": "orders"}, "operations": ["Write"]}],
+}
+
+
+def construct(token: str, inputs: Mapping[str, Any]) -> tuple[run.Outcome, dict[str, Any]]:
+    """Have the plugin make a component in a preview, as a program in another language would; return its state too."""
+    states: dict[str, Any] = {}
+
+    async def host(launch: Launch, environment: Any, deployment: Deployment, report: Report) -> None:
+        request = provider_pb2.ConstructRequest(
+            project=launch.project,
+            stack=launch.stack,
+            dryRun=True,
+            parallel=16,
+            monitorEndpoint=launch.address,
+            organization="organization",
+            type=token,
+            name="orders",
+            inputs=values.encode(inputs),
+            accepts_output_values=True,
+        )
+        with plugin.running(launch.address) as provider:
+            answer = await asyncio.to_thread(provider.Construct, request, timeout=60)
+        states.update(values.decode(answer.state))
+
+    project = Project("shop", ROOT, ROOT / "none.py")
+    stack = run.Stack("test", project, Configuration({}), ROOT, {})
+    messages = Messages()
+    outcome = asyncio.run(run.preview(stack, Snapshot(), messages, offline=True, host=host))
+    assert messages.errors() == []
+    return outcome, states
+
+
+def test_a_program_in_another_language_gets_a_component_with_all_that_is_in_it() -> None:
+    outcome, state = construct("kafka-on-istio:index:KafkaClient", INPUTS)
+    made = {(item.type, name_of(item.urn)) for item in outcome.resources if not item.type.startswith("pulumi:")}
+    assert {
+        ("kafka-on-istio:index:KafkaClient", "orders"),
+        ("kafka-on-istio:index:KafkaUser", "orders-user"),
+        ("kubernetes:kafka.strimzi.io/v1:KafkaUser", "orders-user-user"),
+        ("kubernetes:core/v1:Secret", "orders-credentials-secret"),
+        ("kubernetes:security.istio.io/v1:AuthorizationPolicy", "orders-brokers-authorization"),
+    } <= made
+    by_urn = {item.urn: item for item in outcome.resources}
+    assert all(by_urn[item.urn].parent for item in outcome.resources if item.custom and ":pulumi:" not in item.urn)
+    assert state["userName"] == "orders"
+    assert state["bootstrapAddress"] == "events-kafka-bootstrap.kafka.svc.cluster.local:9092"
+
+
+def test_nested_inputs_have_the_names_of_that_language() -> None:
+    inputs = {
+        "namespace": "kafka",
+        "clusterName": "events",
+        "spec": {"kafka": {}},
+        "nodePools": [{"name": "nodes", "spec": {"replicas": 3}}],
+        "wait": False,
+    }
+    outcome, _ = construct("kafka-on-istio:index:KafkaCluster", inputs)
+    pool = next(item for item in outcome.resources if item.type.endswith(":KafkaNodePool"))
+    assert pool.inputs["metadata"]["name"] == "nodes"
+    assert pool.inputs["spec"] == {"replicas": 3}
+
+
+def test_a_missing_input_is_named() -> None:
+    without = {key: value for key, value in INPUTS.items() if key != "clusterName"}
+    with pytest.raises(grpc.RpcError) as error:
+        construct("kafka-on-istio:index:KafkaClient", without)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Missing required input 'clusterName' on 'KafkaClient'" in str(error.value.trailing_metadata())
+
+
+def test_the_schema_that_is_kept_is_json() -> None:
+    assert json.loads(plugin.SCHEMA.read_text(encoding="utf-8"))["resources"]
