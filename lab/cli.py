@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import httpx2
-import orjson
 
+from lab import entry, proof
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
 from lab.cluster import Cluster
@@ -22,14 +19,12 @@ from lab.errors import LabError
 from lab.kafka.distribution import distribution
 from lab.lab import ENGINES, ROOT, Lab
 from lab.network import LABS
-from lab.tracing import QUERY_PORT
-from lab.tracing.store import tree
+from lab.tracing import query
+from lab.watch.consumer import Consumer
 from lab.watch.report import LINE
 from lab.watch.run import run
 
 _FAILURE = 1
-_GATEWAY = "istio-ingressgateway"
-_HTTP = 80
 
 
 def _command(work: Callable[..., int | None]) -> Callable[..., None]:
@@ -102,7 +97,7 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     if code:
         return code
     click.echo()
-    _call(lab)
+    entry.call(lab)
     click.echo(_NEXT)
     return 0
 
@@ -130,49 +125,12 @@ def refuse_unprivileged() -> None:
         raise LabError(message)
 
 
-def _call(lab: Lab) -> None:
-    """Call what the way in leads to, and print what it answers.
-
-    :raises LabError: if it does not.
-    """
-    url, method, service = _entry(lab)
-    click.echo(f"{method} {url}")
-    try:
-        response = httpx2.request(method, url, timeout=10)
-    except httpx2.HTTPError as error:
-        message = f"{url}: {error or type(error).__name__}; see `make status`"
-        raise LabError(message) from error
-    click.echo(response.text, nl=False)
-    if response.is_error:
-        message = f"{url}: status {response.status_code}; see `make status` and `make logs SERVICE={service}`"
-        raise LabError(message)
-
-
-def _entry(lab: Lab) -> tuple[str, str, str]:
-    """Return the URL of the way in, the method and the service that it leads to.
-
-    Without a data plane there is no gateway, and the service itself is called.
-    """
-    model = lab.access_model()
-    entry = model["entries"][0]
-    gateway, service = (
-        next(item for item in model["workloads"] if any(host.startswith(f"{name}.") for host in item["hosts"]))
-        for name in (_GATEWAY, entry["service"])
-    )
-    used, name, path = (
-        (gateway, _GATEWAY, entry["path"]) if gateway["sidecar"] else (service, entry["service"], entry["target"])
-    )
-    address = Cluster(lab.control_plane().kubeconfig).service_address(used["namespace"], name)
-    port = used["ports"][0]["port"]
-    return f"http://{address}{'' if port == _HTTP else f':{port}'}{path}", entry["method"], entry["service"]
-
-
 @main.command()
 @_command
 def call(lab: Lab) -> None:
     """Call the application, and print what it answers."""
     _running(lab)
-    _call(lab)
+    entry.call(lab)
 
 
 @main.command()
@@ -181,23 +139,8 @@ def call(lab: Lab) -> None:
 def report(lab: Lab, *, follow: bool) -> int:
     """Show what the consumer has counted: a line per window, and caller, version and callee."""
     _running(lab)
-    reader = _reader(lab.access_model())
-    workload = reader["workloads"][0].rpartition("/")
-    more = ["--follow"] if follow else []
-    arguments = ["-n", workload[0], "logs", f"deployment/{workload[2]}", "-c", reader["service"], *more]
-    return Cluster(lab.control_plane().kubeconfig).show_lines(arguments, LINE)
-
-
-def _reader(model: dict[str, Any]) -> dict[str, Any]:
-    """Return the Kafka user of the service that reports.
-
-    :raises LabError: if there is none.
-    """
-    for user in model["users"]:
-        if any(acl["resource"] == "group" for acl in user["acls"]):
-            return dict(user)
-    message = "no service of this stack reads topics, so that there is no report"
-    raise LabError(message)
+    consumer = Consumer.of(lab.access_model())
+    return Cluster(lab.control_plane().kubeconfig).show_lines(consumer.logs(follow=follow), LINE)
 
 
 @main.command()
@@ -206,8 +149,7 @@ def _reader(model: dict[str, Any]) -> dict[str, Any]:
 def watch(lab: Lab, port: int) -> None:
     """Serve a page on loopback: who calls whom, how often according to Kafka, and the latest report."""
     _running(lab)
-    model = lab.access_model()
-    run(lab.name, model, _reader(model), Cluster(lab.control_plane().kubeconfig), port, click.echo)
+    run(lab.name, lab.access_model(), Cluster(lab.control_plane().kubeconfig), port, click.echo)
 
 
 @main.command()
@@ -234,9 +176,7 @@ def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
 def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
     """Prove that the lab allows what the stack declares, and nothing else; ARGUMENTS as `python -m verify` has them."""
     _running(lab)
-    command = [sys.executable, "-m", "verify", "--kubeconfig", str(lab.control_plane().kubeconfig), "--model", "-"]
-    model = orjson.dumps(lab.access_model())
-    return subprocess.run([*command, *arguments], input=model, cwd=ROOT, check=False).returncode  # noqa: S603
+    return proof.verify(lab, arguments)
 
 
 @main.command()
@@ -245,27 +185,8 @@ def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
 def trace(lab: Lab, identifier: str | None) -> None:
     """Show the last trace as a tree, or the one of an IDENTIFIER (32 hexadecimal digits, as logs have it)."""
     _running(lab)
-    if identifier is not None and not _TRACE.fullmatch(identifier):
-        message = f"trace {identifier}: must be 32 hexadecimal digits"
-        raise LabError(message)
-    receiver = next(item for item in lab.access_model()["infrastructure"] if item["name"] == "otlp")
-    name = receiver["hosts"][0].partition(".")[0]
-    address = Cluster(lab.control_plane().kubeconfig).service_address(receiver["namespace"], name)
-    try:
-        answer = httpx2.get(f"http://{address}:{QUERY_PORT}/traces/{identifier or 'last'}", timeout=10)
-        spans = answer.raise_for_status().json()
-    except httpx2.HTTPError as error:
-        message = f"service {name} in {receiver['namespace']}: {error or type(error).__name__}; see `make status`"
-        raise LabError(message) from error
-    if not spans:
-        message = f"trace {identifier}: there is none" if identifier else "no trace yet; make one with: make call"
-        raise LabError(message)
-    click.echo(f"trace {spans[0]['trace']}")
-    for line in tree(spans):
+    for line in query.trace(lab, identifier):
         click.echo(line)
-
-
-_TRACE = re.compile(r"[0-9a-f]{32}")
 
 
 @main.command()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lab.cluster import Cluster
 from lab.node.images import PYTHON
+from lab.watch.consumer import Consumer
 from lab.watch.follower import Follower
 from lab.watch.graph import graph
 from lab.watch.proxies import Proxies
@@ -24,7 +25,6 @@ _PATIENCE: Final = 30.0
 def run(
     lab: str,
     model: Mapping[str, Any],
-    reader: Mapping[str, Any],
     cluster: Cluster,
     port: int,
     say: Callable[[str], None],
@@ -32,19 +32,17 @@ def run(
     """Serve the page of a lab until SIGINT or SIGTERM.
 
     :param model: the stack's output ``accessModel``.
-    :param reader: that of its users who reads the topics.
     :param port: 0 takes a free one.
     :param say: is told the URL.
-    :raises LabError: if the port cannot be had.
+    :raises LabError: if the stack has no consumer, or the port cannot be had.
     """
+    consumer = Consumer.of(model)
     proxies = Proxies({workload["principal"]: workload["id"] for workload in model["workloads"]})
     watch = Watch(lab, graph(model), proxies)
-    namespace, _, name = reader["workloads"][0].rpartition("/")
-    where = [f"deployment/{name}", "-c", reader["service"]]
     source = _READER.read_bytes()
     program = f"import sys; exec(sys.stdin.buffer.read({len(source)}))"
-    counts = cluster.command("-n", namespace, "exec", "-i", *where, "--", PYTHON, "-c", program)
-    report = cluster.command("-n", namespace, "logs", "-f", *where)
+    counts = cluster.command(*consumer.exec(PYTHON, "-c", program))
+    report = cluster.command(*consumer.logs(follow=True))
     followers = {
         "no live counts": Follower(counts, lambda line: watch.count(line, time.monotonic()), source, _PATIENCE),
         "no report": Follower(report, watch.report.take),

@@ -1,0 +1,50 @@
+"""The application's way in, and a call through it."""
+
+from __future__ import annotations
+
+import click
+import httpx2
+
+from lab.cluster import Cluster
+from lab.errors import LabError
+from lab.lab import Lab
+
+_GATEWAY = "istio-ingressgateway"
+_HTTP = 80
+
+
+def call(lab: Lab) -> None:
+    """Call what the way in leads to, and print what it answers.
+
+    :raises LabError: if it does not.
+    """
+    url, method, service = _entry(lab)
+    click.echo(f"{method} {url}")
+    try:
+        response = httpx2.request(method, url, timeout=10)
+    except httpx2.HTTPError as error:
+        message = f"{url}: {error or type(error).__name__}; see `make status`"
+        raise LabError(message) from error
+    click.echo(response.text, nl=False)
+    if response.is_error:
+        message = f"{url}: status {response.status_code}; see `make status` and `make logs SERVICE={service}`"
+        raise LabError(message)
+
+
+def _entry(lab: Lab) -> tuple[str, str, str]:
+    """Return the URL of the way in, the method and the service that it leads to.
+
+    Without a data plane there is no gateway, and the service itself is called.
+    """
+    model = lab.access_model()
+    entry = model["entries"][0]
+    gateway, service = (
+        next(item for item in model["workloads"] if any(host.startswith(f"{name}.") for host in item["hosts"]))
+        for name in (_GATEWAY, entry["service"])
+    )
+    used, name, path = (
+        (gateway, _GATEWAY, entry["path"]) if gateway["sidecar"] else (service, entry["service"], entry["target"])
+    )
+    address = Cluster(lab.control_plane().kubeconfig).service_address(used["namespace"], name)
+    port = used["ports"][0]["port"]
+    return f"http://{address}{'' if port == _HTTP else f':{port}'}{path}", entry["method"], entry["service"]

@@ -1,0 +1,43 @@
+"""The consumer: the service that reads the topics, and reports in its log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Where the consumer runs."""
+
+    namespace: str
+    deployment: str
+    container: str
+
+    @classmethod
+    def of(cls, model: Mapping[str, Any]) -> Consumer:
+        """Return the consumer of a stack.
+
+        :param model: the stack's output ``accessModel``.
+        :raises LabError: if it has none.
+        """
+        for user in model["users"]:
+            if any(acl["resource"] == "group" for acl in user["acls"]):
+                namespace, _, deployment = user["workloads"][0].rpartition("/")
+                return cls(namespace, deployment, user["service"])
+        message = "no service of this stack reads topics, so that there is no report"
+        raise LabError(message)
+
+    def logs(self, *, follow: bool) -> list[str]:
+        """Return the words by which kubectl shows its log."""
+        return ["-n", self.namespace, "logs", *(["--follow"] if follow else []), *self._place()]
+
+    def exec(self, *words: str) -> list[str]:
+        """Return the words by which kubectl runs a command in it, with an input."""
+        return ["-n", self.namespace, "exec", "-i", *self._place(), "--", *words]
+
+    def _place(self) -> tuple[str, ...]:
+        return f"deployment/{self.deployment}", "-c", self.container
