@@ -89,6 +89,22 @@ def test_the_way_in_to_the_brokers_is_for_that_service_and_that_cluster() -> Non
     assert rule["to"] == [{"operation": {"ports": ["9092"]}}]
     brokers = {"strimzi.io/cluster": "events", "strimzi.io/name": "events-kafka"}
     assert opening["spec"]["selector"] == {"matchLabels": brokers}
+    network = made.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "orders-brokers-network").inputs["spec"]
+    assert network == {
+        "podSelector": {"matchLabels": brokers},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {
+                "from": [
+                    {
+                        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}},
+                        "podSelector": {"matchLabels": {"app": "orders", "version": "v1"}},
+                    }
+                ],
+                "ports": [{"protocol": "TCP", "port": 9092}],
+            }
+        ],
+    }
     sidecar = made.one("kubernetes:networking.istio.io/v1:Sidecar").inputs["spec"]
     assert sidecar["egress"][0]["hosts"] == [
         "streams/events-kafka-bootstrap.streams.svc.cluster.local",

@@ -1,0 +1,58 @@
+"""The example that takes over a Kafka cluster which Strimzi already runs, on a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.lab import ROOT
+from tests.lab.conftest import Cluster
+
+pytestmark = pytest.mark.lab
+
+EXAMPLE = ROOT / "examples" / "adopt-cluster"
+OBJECTS = {"kafka": "events", "kafkanodepool": "nodes", "kafkatopic": "invoices"}
+NOT_WAITING = ("--yes", "--skip-preview", "--config", "kafka-on-istio:waitForReady=false")
+
+
+@pytest.fixture
+def running(cluster: Cluster) -> Iterator[Cluster]:
+    """A cluster with the custom resources of Istio and Strimzi, and what has been applied by hand so far."""
+    charts = ROOT / ".lab" / "charts"
+    crds = [charts / "base" / "files" / "crd-all.gen.yaml", *(charts / "strimzi-kafka-operator" / "crds").glob("*.yaml")]
+    files = [word for path in crds for word in ("-f", str(path))]
+    cluster.kubectl("apply", "--server-side", *files)
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    for name in ("messaging", "billing"):
+        cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("apply", "-f", str(EXAMPLE / "kafka.yaml"))
+    yield cluster
+    cluster.kubectl("delete", "namespace", "messaging", "billing", "--wait=false")
+    cluster.kubectl("delete", *files, "--wait=false")
+
+
+def identity(cluster: Cluster) -> dict[str, Any]:
+    """Return of each object what tells it from one made anew, and whether its specification was changed."""
+    found = {kind: cluster.get("-n", "messaging", kind, name)["metadata"] for kind, name in OBJECTS.items()}
+    return {kind: (metadata["uid"], metadata["generation"]) for kind, metadata in found.items()}
+
+
+def test_a_running_cluster_is_taken_over_and_given_back_as_it_was(running: Cluster) -> None:
+    before = identity(running)
+    result = running.engine("up", "--stack", "adopted", *NOT_WAITING, directory=EXAMPLE)
+    assert result.returncode == 0, result.stdout + result.stderr
+    # The same objects, and nothing of what they ask for has changed: no broker is rolled.
+    assert identity(running) == before
+    namespace = running.get("namespace", "messaging")["metadata"]
+    assert namespace["labels"]["istio-injection"] == "enabled"
+    policies = running.kubectl("-n", "messaging", "get", "authorizationpolicies", "-o", "name").split()
+    assert {name.rpartition("/")[2] for name in policies} == {"default-deny", "events-kafka", "billing-billing"}
+    assert running.get("-n", "messaging", "kafkauser", "billing")["spec"]["authentication"]["type"] == "scram-sha-512"
+
+    result = running.engine("destroy", "--stack", "adopted", *NOT_WAITING[:2], directory=EXAMPLE)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert identity(running) == before
+    left = running.kubectl("get", "authorizationpolicies,networkpolicies,kafkausers", "-n", "messaging", "-o", "name")
+    assert left == ""
