@@ -3,13 +3,14 @@ NAME ?= lab
 ENGINE ?= lab
 CONFIG ?=
 SERVICE ?= customer
+EXAMPLE ?= own-service
 BASE ?= main
 
 LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME) --engine $(ENGINE)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate watch preview preview-pr refresh down status image docs diagram lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh down status image docs diagram lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +38,9 @@ verify: ## Prove that the lab allows what is declared and nothing else (NAME=, O
 
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)
+
+example: ## Run an example on the lab that is up (EXAMPLE=own-service, NAME=, DESTROY=1)
+	@$(LAB) example $(EXAMPLE) $(WHICH) $(if $(DESTROY),--destroy) $(SETTINGS)
 
 watch: ## Serve a page with the call graph, live counts and the report (NAME=)
 	@$(LAB) watch $(WHICH)

@@ -17,7 +17,7 @@ from lab.charts.assemble import assemble
 from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.kafka.distribution import distribution
-from lab.lab import ENGINES, ROOT, Lab
+from lab.lab import ENGINES, EXAMPLES, ROOT, Lab
 from lab.network import LABS
 from lab.tracing import query
 from lab.watch.consumer import Consumer
@@ -202,6 +202,19 @@ def rotate(lab: Lab, user: str) -> int:
             raise LabError(message)
         lab.rotate(user)
         return lab.run("up", "--yes", "--skip-preview", "--suppress-outputs")
+
+
+@main.command()
+@click.argument("example", type=click.Choice(sorted(path.parent.name for path in EXAMPLES.glob("*/Pulumi.lab.yaml"))))
+@click.option("--destroy", is_flag=True, help="Take it away again.")
+@_config
+@_command
+def example(lab: Lab, example: str, config: tuple[str, ...], *, destroy: bool) -> int:
+    """Run an EXAMPLE, a program of its own that builds on the components, on what is up."""
+    with lab.locked():
+        _running(lab)
+        command = "destroy" if destroy else "up"
+        return lab.run(command, "--yes", "--skip-preview", config=config, program=EXAMPLES / example)
 
 
 @main.command()

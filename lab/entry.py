@@ -14,11 +14,15 @@ _HTTP = 80
 
 
 def call(lab: Lab) -> None:
-    """Call what the way in leads to, and print what it answers.
+    """Call what the way in leads to, and print what it answers; say so if the stack lets nothing in.
 
-    :raises LabError: if it does not.
+    :raises LabError: if there is no answer, or an error.
     """
-    url, method, service = _entry(lab)
+    found = _entry(lab)
+    if found is None:
+        click.echo("nothing to call: the stack has no routes")
+        return
+    url, method, service = found
     click.echo(f"{method} {url}")
     try:
         response = httpx2.request(method, url, timeout=10)
@@ -31,12 +35,14 @@ def call(lab: Lab) -> None:
         raise LabError(message)
 
 
-def _entry(lab: Lab) -> tuple[str, str, str]:
-    """Return the URL of the way in, the method and the service that it leads to.
+def _entry(lab: Lab) -> tuple[str, str, str] | None:
+    """Return the URL of the way in, the method and the service that it leads to; None if there is no way in.
 
     Without a data plane there is no gateway, and the service itself is called.
     """
     model = lab.access_model()
+    if not model["entries"]:
+        return None
     entry = model["entries"][0]
     gateway, service = (
         next(item for item in model["workloads"] if any(host.startswith(f"{name}.") for host in item["hosts"]))

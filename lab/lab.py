@@ -28,6 +28,7 @@ from lab.processes import Process
 ROOT: Final = Path(__file__).parent.parent
 """The project's folder, where Pulumi.yaml is."""
 
+EXAMPLES: Final = ROOT / "examples"
 PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
 ENGINES: Final = ("lab", "pulumi")
@@ -218,16 +219,19 @@ class Lab:
             raise LabError(message)
         return model
 
-    def run(self, command: str, *arguments: str, config: Sequence[str] = ()) -> int:
-        """Run a command of the engine on the program, and return its exit code.
+    def run(self, command: str, *arguments: str, config: Sequence[str] = (), program: Path = ROOT) -> int:
+        """Run a command of the engine on a program, and return its exit code.
 
+        :param program: the folder of its project; by default that of the system itself, with what was set for good.
         :raises LabError: if the engine asked for is not there.
         """
-        words = [*self._engine(), command, "--stack", STACK, *arguments]
-        words += [word for setting in (*self.settings(), *config) for word in ("--config", setting)]
-        environment = self.environment()
+        words = [*self._engine(), command, "--stack", STACK, "--cwd", str(program), *arguments]
+        kept = self.settings() if program == ROOT else ()
+        words += [word for setting in (*kept, *config) for word in ("--config", setting)]
+        # Where other programs find the components.
+        environment = self.environment() | {"PYTHONPATH": str(ROOT)}
         if self.engine == "pulumi":
-            select = [*self._engine(), "stack", "select", "--create", STACK]
+            select = [*self._engine(), "stack", "select", "--create", STACK, "--cwd", str(program)]
             subprocess.run(select, cwd=ROOT, env=environment, check=True)  # noqa: S603 the user's own pulumi
         with subprocess.Popen(words, cwd=ROOT, env=environment) as process:  # noqa: S603
             try:

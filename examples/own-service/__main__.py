@@ -25,7 +25,7 @@ topic = KafkaTopic(
         "namespace": cluster_namespace,
         "cluster_name": cluster_name,
         "topic_name": NAME,
-        "spec": {"partitions": 3, "replicas": 1},
+        "spec": {"partitions": 3, "replicas": config.require_int("replicas")},
     },
 )
 kafka = KafkaClient(

@@ -21,7 +21,10 @@ NOT_WAITING = ("--yes", "--skip-preview", "--config", "kafka-on-istio:waitForRea
 def running(cluster: Cluster) -> Iterator[Cluster]:
     """A cluster with the custom resources of Istio and Strimzi, and what has been applied by hand so far."""
     charts = ROOT / ".lab" / "charts"
-    crds = [charts / "base" / "files" / "crd-all.gen.yaml", *(charts / "strimzi-kafka-operator" / "crds").glob("*.yaml")]
+    crds = [
+        charts / "base" / "files" / "crd-all.gen.yaml",
+        *(charts / "strimzi-kafka-operator" / "crds").glob("*.yaml"),
+    ]
     files = [word for path in crds for word in ("-f", str(path))]
     cluster.kubectl("apply", "--server-side", *files)
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
