@@ -6,13 +6,14 @@ import json
 import re
 import secrets
 import subprocess
-import time
 from collections import Counter
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.binaries.build import istioctl
+from lab.lab import ROOT
 from tests.lab.conftest import System, eventually
 from tests.lab.traffic import LOG_IN, Traffic, address, call, records
 
@@ -149,12 +150,26 @@ def test_istiod_may_be_away_and_come_back_under_traffic(system: System) -> None:
     assert traffic.failed() == []
 
 
-def test_the_gateway_may_be_replaced_under_traffic(system: System) -> None:
+def gateway_pods(system: System) -> set[str]:
+    """Return the names of the gateway's pods that run."""
+    found = system.get("-n", "istio-system", "pods", "-l", "istio=ingressgateway")["items"]
+    return {item["metadata"]["name"] for item in found if "deletionTimestamp" not in item["metadata"]}
+
+
+def test_a_changed_value_of_istio_rolls_the_gateway_under_traffic(system: System) -> None:
+    values = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]["kafka-on-istio:chartValues"]
+    changed = values | {"gateway": {"resources": {"requests": {"cpu": "90m"}}}}
+    before = gateway_pods(system)
     with Traffic(system) as traffic:
-        system.kubectl("-n", "istio-system", "rollout", "restart", "deployment/istio-ingressgateway")
-        system.kubectl("-n", "istio-system", "rollout", "status", "deployment/istio-ingressgateway", "--timeout=90s")
-        time.sleep(3)
-        traffic.some(40)
+        result = system.command("up", "--config", f"chartValues={json.dumps(changed)}")
+        assert result.returncode == 0, result.stdout + result.stderr
+        after = gateway_pods(system)
+        assert len(after) == 1
+        assert not after & before
+        result = system.command("up")
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert not gateway_pods(system) & after
+        traffic.some()
     assert traffic.failed() == []
 
 
