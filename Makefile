@@ -63,15 +63,15 @@ status: ## Show what runs, what is ready, and where (NAME=)
 image: environment ## Build the image of the services with docker or podman (IMAGE=registry/name:tag, PUSH=1)
 	@.venv/bin/python -m services.image $(if $(IMAGE),--image $(IMAGE)) $(if $(PUSH),--push)
 
+# The programs are all called __main__, so that each is a run of mypy's own.
 lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	@# Programs are all called __main__, so that each is a run of its own.
-	@for program in __main__.py plugin/__main__.py examples/*/__main__.py; do .venv/bin/mypy $$program || exit; done
+	ls __main__.py plugin/__main__.py examples/*/__main__.py | xargs -n 1 .venv/bin/mypy
 	PYTHONPATH=policies .venv/bin/lint-imports
 
-docs: environment ## Write what is generated in the documents anew: diagrams, the reference of the settings
+docs: environment ## Write what is generated anew: diagrams, the references of settings and components, the schema
 	@.venv/bin/python -m documentation
 
 diagram: docs ## The same, for whoever looks for the diagrams

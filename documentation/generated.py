@@ -9,11 +9,11 @@ from typing import Final
 
 import yaml
 
-from documentation import components, configuration, system
+from documentation import components, configuration, plugin, reference, system
 from lab.engine.testing import Program
 
 ROOT: Final = Path(__file__).parent.parent
-PLACES: Final = ("README.md", "docs/architecture.md", "docs/configuration.md")
+PLACES: Final = ("README.md", "docs/architecture.md", "docs/components.md", "docs/configuration.md")
 """The documents with generated parts, by their paths from ROOT."""
 
 _STACK: Final = "dev"
@@ -24,6 +24,7 @@ def parts() -> Mapping[str, str]:
     """Return every generated part by its name, in Markdown.
 
     :raises ProgramFailedError: if the program fails.
+    :raises PluginError: if the plugin does not start.
     """
     preview = Program(ROOT).preview(stack=_STACK)
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
@@ -35,6 +36,7 @@ def parts() -> Mapping[str, str]:
         "system": _mermaid(system.diagram(preview.outputs["accessModel"])),
         "components": _mermaid(components.diagram(preview.resources)),
         "configuration": configuration.reference(project, stacks),
+        "reference": reference.reference(plugin.schema()),
     }
 
 

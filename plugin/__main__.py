@@ -49,4 +49,4 @@ if __name__ == "__main__":
     for component in COMPONENTS:
         # It is shown as Markdown, where indented paragraphs are code.
         component.__doc__ = inspect.cleandoc(component.__doc__ or "")
-    component_provider_host(COMPONENTS, "kafka-on-istio", version=VERSION)
+    component_provider_host(COMPONENTS, "kafka-on-istio", namespace="kafka-on-istio", version=VERSION)

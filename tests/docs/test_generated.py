@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from documentation import components, configuration, system
+from documentation import components, configuration, reference, system
 from documentation.generated import PLACES, ROOT, filled, names
 from lab.engine import urn
 from lab.engine.state import Resource
@@ -131,4 +131,38 @@ def test_a_setting_has_its_type_its_default_and_the_stacks_that_set_it() -> None
             "Type object. Default:",
             f"```yaml\nchart: {'10m' * 20}\nkafka: 15m\n```",
         ]
+    )
+
+
+@pytest.mark.unit
+def test_a_component_has_its_inputs_the_required_ones_first_and_its_outputs() -> None:
+    schema = {
+        "resources": {
+            "shop:index:Till": {
+                "description": "Takes ``money``.",
+                "inputProperties": {
+                    "limit": {"type": "integer", "description": "How much."},
+                    "coins": {"type": "array", "items": {"$ref": "#/types/shop:index:Coin"}, "description": "Which."},
+                },
+                "requiredInputs": ["coins"],
+                "properties": {
+                    "total": {
+                        "type": "object",
+                        "additionalProperties": {"$ref": "pulumi.json#/Any"},
+                        "description": "Sum.",
+                    }
+                },
+                "required": ["total"],
+            }
+        },
+        "types": {
+            "shop:index:Coin": {
+                "description": "A coin.",
+                "properties": {"value": {"type": "number", "description": "Worth."}},
+            }
+        },
+    }
+    assert (
+        reference.reference(schema)
+        == "### Till\n\nTakes `money`.\n\n| Input | Type | What it is |\n|---|---|---|\n| `coins` | [[Coin](#coin)] | Which. |\n| `limit?` | integer | How much. |\n\n| Output | Type | What it is |\n|---|---|---|\n| `total` | {any} | Sum. |\n\n### Coin\n\nA coin.\n\n| Field | Type | What it is |\n|---|---|---|\n| `value?` | number | Worth. |"
     )

@@ -104,6 +104,26 @@ def test_a_stack_that_makes_no_platform_is_none(of_stack: OfStack) -> None:
         Program(ROOT).preview(stack="test", references={PLATFORM: {"namespaces": {}}})
 
 
+def test_an_application_can_be_on_a_platform_that_no_stack_has_made() -> None:
+    found = Program(ROOT).preview(stack="test", config={"platformStack": ""})
+    assert found.all("pulumi:pulumi:StackReference") == []
+    assert objects(found) == objects(Program(ROOT).preview(stack="test"))
+    assert found.outputs["ingressAddress"] == "istio-ingressgateway.istio-system.svc.cluster.local"
+
+
+@pytest.mark.parametrize("stack", ["dev", "test"])
+def test_without_services_there_is_kafka_alone_and_nobody_may_use_it(stack: str) -> None:
+    preview = Program(ROOT).preview(stack=stack, config={"services": [], "routes": []})
+    made = objects(preview)
+    assert {kind for kind, _, _ in made} & {"Deployment", "Service", "KafkaUser", "KafkaTopic"} == set()
+    assert not [name for name in made if "demo-app" in name[1] or name[2].startswith("demo-app-test")]
+    assert spec(preview, "Kafka")["kafka"]["listeners"][0]["networkPolicyPeers"]
+    brokers = spec(preview, "AuthorizationPolicy", "demo-app-log-cluster-kafka")
+    assert "9092" not in str(brokers)
+    # On a platform of others the gateway is none of its business.
+    assert any(name[1] == "istio-system" for name in made) == (stack == "dev")
+
+
 def test_everything_of_an_application_waits_for_its_platform() -> None:
     preview = Program(ROOT).preview(stack="test")
     reference = preview.one("pulumi:pulumi:StackReference")

@@ -1,0 +1,114 @@
+"""What a release has made goes on under the program of today: nothing is made anew, and nothing that it had is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documentation import plugin
+from lab.engine.plan import Step
+from lab.engine.testing import Program
+from tests.program.summary import ROOT
+from tests.reuse import releases
+
+pytestmark = pytest.mark.engine
+
+RECORDED = sorted(path.name for path in releases.RELEASES.iterdir())
+ANEW = {Step.REPLACE, Step.DELETE}
+
+
+def anew(steps: Mapping[str, Step]) -> dict[str, Step]:
+    """Return the steps that end a resource of before, be it for another in its place."""
+    return {name: step for name, step in steps.items() if step in ANEW}
+
+
+def test_the_first_release_is_recorded() -> None:
+    assert RECORDED[0] == "0.1.0"
+
+
+@pytest.mark.parametrize("stack", releases.STACKS)
+@pytest.mark.parametrize("release", RECORDED)
+def test_a_stack_of_a_release_is_updated_without_a_replacement(release: str, stack: str) -> None:
+    """Whatever was renamed since has an alias."""
+    before = releases.state(release, stack)
+    assert len(before.resources) > 10
+    preview = Program(ROOT).preview(stack=stack, state=before)
+    assert anew(preview.steps()) == {}
+
+
+def renamed(tmp_path: Path, alias: str) -> Program:
+    """Return our program with another name for the object of each topic, with or without an alias."""
+    source = ROOT / "components" / "kafka_topic.py"
+    text = source.read_text(encoding="utf-8")
+    changed = text.replace('f"{name}-topic",', 'f"{name}-renamed",').replace(
+        "custom_timeouts=timeouts(", f"{alias}custom_timeouts=timeouts("
+    )
+    assert changed.count("-renamed") == 1
+    for path in ROOT.iterdir():
+        if path.name not in (".venv", ".lab", ".git", "components"):
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "components").mkdir()
+    for path in (ROOT / "components").glob("*.py"):
+        (tmp_path / "components" / path.name).write_text(
+            changed if path == source else path.read_text(encoding="utf-8"), encoding="utf-8"
+        )
+    return Program(tmp_path)
+
+
+@pytest.mark.usefixtures("_apart")
+def test_a_rename_without_an_alias_would_be_found(tmp_path: Path) -> None:
+    before = releases.state(RECORDED[0], "test")
+    lost = anew(renamed(tmp_path, "").preview(stack="test", state=before).steps())
+    assert len(lost) == 4
+    assert all("KafkaTopic" in name for name in lost)
+
+
+@pytest.mark.usefixtures("_apart")
+def test_a_rename_with_an_alias_is_none(tmp_path: Path) -> None:
+    before = releases.state(RECORDED[0], "test")
+    alias = 'aliases=[pulumi.Alias(name=f"{name}-topic")], '
+    assert anew(renamed(tmp_path, alias).preview(stack="test", state=before).steps()) == {}
+
+
+@pytest.fixture
+def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a copy of the program import its own components, and forget them afterwards."""
+    import sys
+
+    ours = {name for name in sys.modules if name.partition(".")[0] == "components"}
+    for name in ours:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def shape(field: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return of a field what a program in a typed language depends on."""
+    inner = field.get("items") or field.get("additionalProperties")
+    return (field.get("type", ""), field.get("$ref", ""), *(shape(inner) if inner else ()))
+
+
+@pytest.mark.parametrize("release", RECORDED)
+def test_what_a_release_offered_is_offered_still(release: str) -> None:
+    """Every type token with its inputs and outputs, and nothing more is required."""
+    then = json.loads((releases.RELEASES / release / "schema.json").read_text(encoding="utf-8"))
+    now = json.loads(plugin.SCHEMA.read_text(encoding="utf-8"))
+    gone, required = [], []
+    for part, fields, needs in (
+        ("resources", "inputProperties", "requiredInputs"),
+        ("resources", "properties", "required"),
+        ("types", "properties", "required"),
+    ):
+        for token, before in then[part].items():
+            after = now[part].get(token, {})
+            offered = after.get(fields, {})
+            gone += [
+                f"{token}.{name}"
+                for name, field in before.get(fields, {}).items()
+                if name not in offered or shape(offered[name]) != shape(field)
+            ]
+            if fields != "properties" or part == "types":
+                required += [f"{token}.{name}" for name in set(after.get(needs, ())) - set(before.get(needs, ()))]
+    assert (gone, required) == ([], [])
