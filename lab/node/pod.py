@@ -62,6 +62,7 @@ class PodWorker:
         self.folder: Path = node.folder / "pods" / self.uid
         self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims")
         self.connected = False
+        self._prepared = asyncio.Event()
         self.over = False
         """Whether all but the sidecars have ended for good."""
         self.ended = asyncio.Event()
@@ -121,7 +122,7 @@ class PodWorker:
             if manifest["name"] not in known:
                 container = self._container(manifest, Kind.EPHEMERAL)
                 self.containers.append(container)
-                self._spawn(container.supervise())
+                self._spawn(self._join(container))
 
     def end(self, grace: float) -> None:
         """End the pod's containers, within ``grace`` seconds or by force, and let go of all that it has."""
@@ -149,8 +150,15 @@ class PodWorker:
 
     # The pod's life.
 
+    async def _join(self, container: Container) -> None:
+        await self._prepared.wait()
+        await container.supervise()
+
     async def _live(self) -> None:
+        # Those that come later join by themselves.
+        later = [container for container in self.containers if container.record.kind is not Kind.INIT]
         await self.until_there(self._prepare, self.records)
+        self._prepared.set()
         for container in [container for container in self.containers if container.record.kind is Kind.INIT]:
             if container.record.sidecar:
                 self._spawn(container.supervise())
@@ -160,7 +168,6 @@ class PodWorker:
                 if not container.record.done:
                     return
         self._spawn(self._refresh())
-        later = [container for container in self.containers if container.record.kind is not Kind.INIT]
         async with asyncio.TaskGroup() as group:
             for container in later:
                 group.create_task(container.supervise())

@@ -371,29 +371,39 @@ def test_a_pod_ends_in_its_own_time_or_by_force(pods: Pods) -> None:
     assert 2 <= time.monotonic() - begun < 8
 
 
+def debug(pods: Pods, name: str, script: str, **more: Any) -> None:
+    """Add a container to debug with to a pod."""
+    found = {"name": "debug", "image": "services:test", "command": ["/bin/sh", "-c", script], **more}
+    patch = json.dumps({"spec": {"ephemeralContainers": [found]}})
+    pods.node.kubectl("-n", NAMESPACE, "patch", "pod", name, "--subresource=ephemeralcontainers", "-p", patch)
+
+
 def test_a_container_to_debug_with_joins_a_running_pod(pods: Pods) -> None:
     pods.run("debugged")
     pods.ready("debugged")
-    debug = {
-        "spec": {
-            "ephemeralContainers": [
-                {
-                    "name": "debug",
-                    "image": "services:test",
-                    "command": ["/bin/sh", "-c", "cat /proc/1/comm; hostname; sleep 1000"],
-                    "targetContainerName": "main",
-                }
-            ]
-        }
-    }
-    pods.node.kubectl(
-        "-n", NAMESPACE, "patch", "pod", "debugged", "--subresource=ephemeralcontainers", "-p", json.dumps(debug)
-    )
+    debug(pods, "debugged", "cat /proc/1/comm; hostname; sleep 1000", targetContainerName="main")
     eventually(
         lambda: pods.node.try_kubectl("-n", NAMESPACE, "logs", "debugged", "-c", "debug").stdout == "sh\ndebugged\n"
     )
     assert pods.container("debugged")["restartCount"] == 0
     pods.delete("debugged")
+
+
+def test_a_container_to_debug_with_runs_once_beside_one_that_sets_the_pod_up(pods: Pods) -> None:
+    first = container("first", "while ! test -e /tmp/go; do sleep 0.1; done")
+    pods.run("slow", initContainers=[first])
+    eventually(
+        lambda: "running" in (pods.get("slow")["status"].get("initContainerStatuses") or [{}])[0].get("state", {})
+    )
+    debug(pods, "slow", "echo here; sleep 1000")
+    eventually(lambda: pods.node.try_kubectl("-n", NAMESPACE, "logs", "slow", "-c", "debug").stdout == "here\n")
+    pods.sh("slow", "touch /tmp/go", "-c", "first")
+    pods.ready("slow")
+    time.sleep(1)
+    status = pods.get("slow")["status"]["ephemeralContainerStatuses"][0]
+    assert "running" in status["state"]
+    assert status["restartCount"] == 0
+    pods.delete("slow")
 
 
 def agent(node: System) -> int:

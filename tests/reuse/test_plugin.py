@@ -89,6 +89,13 @@ def test_its_version_is_that_of_the_project(schema: dict[str, Any]) -> None:
     assert (schema["name"], schema["version"]) == (project["name"], project["version"])
 
 
+@pytest.mark.parametrize("folder", [".", "examples/own-service"])
+def test_the_image_of_a_release_is_the_default_there(schema: dict[str, Any], folder: str) -> None:
+    """publish.yml gives it the version as tag."""
+    declared = yaml.safe_load((ROOT / folder / "Pulumi.yaml").read_text())["config"]
+    assert declared["image"]["default"].rpartition(":")[2] == schema["version"]
+
+
 INPUTS: dict[str, Any] = {
     "namespace": "orders",
     "serviceAccount": "orders",
