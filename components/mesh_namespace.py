@@ -5,6 +5,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota
 
+from components.manifest import policy
+from model import policies
+
 
 class MeshNamespaceArgs(TypedDict):
     """What a MeshNamespace needs."""
@@ -13,6 +16,8 @@ class MeshNamespaceArgs(TypedDict):
     """Name of the namespace."""
     injected: NotRequired[bool]
     """Whether Istio injects a sidecar into its pods; false by default."""
+    closed: NotRequired[bool]
+    """Whether all is mutual TLS in it, and nothing may talk to anything but by further policies; false by default."""
     pod_security: NotRequired[str]
     """Pod Security Standard that is enforced; left out, it is the cluster's."""
     quota: NotRequired[pulumi.Input[dict[str, Any]]]
@@ -22,7 +27,7 @@ class MeshNamespaceArgs(TypedDict):
 
 
 class MeshNamespace(pulumi.ComponentResource):
-    """A namespace, labelled for sidecar injection where there is a data plane."""
+    """A namespace, labelled for sidecar injection where there is a data plane, and closed where asked for."""
 
     namespace: pulumi.Output[str]
     """Name of the namespace."""
@@ -46,5 +51,8 @@ class MeshNamespace(pulumi.ComponentResource):
         if "container_defaults" in args:
             defaults: Any = args["container_defaults"]
             LimitRange(f"{name}-container-defaults", metadata=metadata, spec=defaults, opts=within)
+        if args.get("closed"):
+            for manifest in (policies.strict(args["namespace"]), *policies.default_deny(args["namespace"])):
+                policy(f"{name}-{manifest['kind'].lower()}", manifest, opts=within)
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.register_outputs({"namespace": self.namespace})

@@ -50,6 +50,23 @@ def policies(settings: Settings) -> tuple[Manifest, ...]:
     return made
 
 
+def strict(namespace: Any) -> Manifest:
+    """Mutual TLS everywhere in a namespace, whose name may be a Pulumi output."""
+    return manifest(SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+
+
+def default_deny(namespace: Any) -> Iterator[Manifest]:
+    """Nothing may talk to anything in a namespace, whose name may be a Pulumi output, unless a rule allows it."""
+    yield manifest(SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
+    yield manifest(
+        NETWORK_POLICY,
+        "NetworkPolicy",
+        "default-deny",
+        namespace,
+        {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    )
+
+
 def peer_authentications(settings: Settings) -> Iterator[Manifest]:
     """Mutual TLS everywhere, except that Strimzi's own mutual TLS guards its ports on the brokers.
 
@@ -57,7 +74,7 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
     """
     istio = (settings.istio_namespace,) if settings.has_platform else ()
     for namespace in (*istio, *settings.namespaces.values()):
-        yield manifest(SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+        yield strict(namespace)
     if not settings.has_application:
         return
     yield manifest(
@@ -76,14 +93,7 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
 def default_denies(settings: Settings) -> Iterator[Manifest]:
     """Nothing may talk to anything in the namespaces that are made, unless a rule allows it."""
     for namespace in settings.namespaces.values():
-        yield manifest(SECURITY, "AuthorizationPolicy", "default-deny", namespace, {})
-        yield manifest(
-            NETWORK_POLICY,
-            "NetworkPolicy",
-            "default-deny",
-            namespace,
-            {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        )
+        yield from default_deny(namespace)
 
 
 def authorization_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:

@@ -16,7 +16,7 @@ LABELS = {"app": NAME, "version": "v1"}
 config = pulumi.Config()
 cluster_name, cluster_namespace = config.require("kafkaCluster"), config.require("kafkaNamespace")
 
-mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "injected": True})
+mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "injected": True, "closed": True})
 namespace = mesh.namespace
 within = pulumi.ResourceOptions(depends_on=[mesh])
 topic = KafkaTopic(
@@ -85,6 +85,11 @@ Deployment(
                         "image": config.require("image"),
                         "command": ["python", "/program/orders.py"],
                         "env": [*kafka.environment(), {"name": "KAFKA_TOPIC", "value": topic.topic_name}],
+                        "liveness_probe": {
+                            "exec_": {"command": ["sh", "-c", 'test -n "$(find /tmp/alive -mmin -1)"']},
+                            "period_seconds": 20,
+                        },
+                        "readiness_probe": {"exec_": {"command": ["test", "-e", "/tmp/written"]}, "period_seconds": 2},
                         "resources": {
                             "requests": {"cpu": "10m", "memory": "64Mi"},
                             "limits": {"cpu": "200m", "memory": "128Mi"},
@@ -94,10 +99,16 @@ Deployment(
                             "read_only_root_filesystem": True,
                             "capabilities": {"drop": ["ALL"]},
                         },
-                        "volume_mounts": [{"name": "program", "mount_path": "/program", "read_only": True}],
+                        "volume_mounts": [
+                            {"name": "program", "mount_path": "/program", "read_only": True},
+                            {"name": "tmp", "mount_path": "/tmp"},
+                        ],
                     }
                 ],
-                "volumes": [{"name": "program", "config_map": {"name": program.metadata.name}}],
+                "volumes": [
+                    {"name": "program", "config_map": {"name": program.metadata.name}},
+                    {"name": "tmp", "empty_dir": {}},
+                ],
             },
         },
     },

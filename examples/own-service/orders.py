@@ -1,12 +1,17 @@
-"""Writes an order a second to Kafka until it is told to end."""
+"""Writes an order a second to Kafka until it is told to end.
+
+Files say how it is: ``/tmp/alive`` is touched with each order, ``/tmp/written`` is there once Kafka has one.
+"""
 
 import json
 import os
 import signal
 import threading
+from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer
 
+ALIVE, WRITTEN = Path("/tmp/alive"), Path("/tmp/written")
 ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: ended.set())
 producer = Producer(
@@ -23,12 +28,15 @@ producer = Producer(
 
 def told(error: KafkaError | None, message: Message) -> None:
     """Say what has become of an order."""
+    if error is None:
+        WRITTEN.touch()
     print(error or f"written to {message.topic()} at {message.partition()}:{message.offset()}", flush=True)
 
 
 number = 0
 while not ended.wait(1):
     number += 1
+    ALIVE.touch()
     producer.produce(os.environ["KAFKA_TOPIC"], json.dumps({"order": number}), on_delivery=told)
     producer.poll(0)
 producer.flush()
