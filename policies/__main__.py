@@ -12,6 +12,7 @@ RULES: tuple[Rule, ...] = (
     # Nothing open that is not declared.
     access.default_deny,
     access.authorization_narrow,
+    access.gateway_in_place,
     access.network_narrow,
     access.acl_narrow,
     access.declared,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from guardrails import namespaces
-from guardrails.exposure import selects_gateway
+from guardrails.exposure import is_gateways, ways
+from guardrails.gateway import places, selects_gateway
 from guardrails.mesh import BROKER_LABEL, STRIMZI_PORTS
 from guardrails.resource import Resource, at, each, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
@@ -14,6 +15,9 @@ from guardrails.rule import Violation, resource_rule, stack_rule
 AUTHORIZATION_POLICY = "security.istio.io/AuthorizationPolicy"
 KAFKA_USER = "kafka.strimzi.io/KafkaUser"
 _NETWORK_POLICY = "networking.k8s.io/NetworkPolicy"
+
+_Request = tuple[str | None, str | None, str | None, str | None]
+"""Principal, port, method and path, each None where a rule leaves it open."""
 
 
 def allows(resource: Resource) -> bool:
@@ -109,6 +113,28 @@ def _may_be_from_anyone(spec: Any, rule: Any) -> bool:
     return selects_gateway(labels)
 
 
+@stack_rule(
+    "gateway-in-place",
+    reason="What says that it is the ingress gateway's may be open to everyone; elsewhere it opens something else.",
+    fix="Put it into the namespace of the ingress gateway, or leave the gateway's labels and its Service's name out.",
+)
+def gateway_in_place(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """What one-way-in and authorization-narrow let pass for the ingress gateway is in the gateway's namespace."""
+    allowed = places(resources)
+    there = ", ".join(sorted(allowed)) or "no namespace of this stack"
+    for resource in resources:
+        if _is_open_for_gateway(resource) and resource.namespace not in allowed:
+            where = f"{resource.kind.rpartition('/')[2]} {resource.namespace}/{resource.name}"
+            yield Violation(f"{where} is open as if it were the ingress gateway's, which is in {there}", resource.urn)
+
+
+def _is_open_for_gateway(resource: Resource) -> bool:
+    spec = at(resource.properties, "spec")
+    if allows(resource) and selects_gateway(at(spec, "selector", "matchLabels")):
+        return any(not at(rule, "from") for rule in each(spec, "rules"))
+    return is_gateways(resource) and any(ways(resource))
+
+
 @resource_rule(
     "network-narrow",
     reason="A rule of a NetworkPolicy without peers and ports opens every port to everyone.",
@@ -159,12 +185,13 @@ def _acl_faults(acl: Any) -> Iterator[str]:
 def declared(resources: Sequence[Resource]) -> Iterator[Violation]:
     """What AuthorizationPolicies and ACLs allow is in the access model that the stack exports as ``accessModel``.
 
-    What authorization-narrow and acl-narrow object to is left to them.
+    What authorization-narrow, acl-narrow and gateway-in-place object to is left to them.
     """
+    elsewhere = {found.urn for found in gateway_in_place.check(resources)}
     models = [at(item.properties, "accessModel") for item in resources if item.type == "pulumi:pulumi:Stack"]
     for model in (model for model in models if model):
         for resource in of_kind(resources, AUTHORIZATION_POLICY):
-            if allows(resource):
+            if allows(resource) and resource.urn not in elsewhere:
                 yield from (Violation(message, resource.urn) for message in _undeclared_requests(resource, model))
         for resource in of_kind(resources, KAFKA_USER):
             yield from (Violation(message, resource.urn) for message in _undeclared_rights(resource, model))
@@ -190,22 +217,31 @@ def _undeclared_requests(resource: Resource, model: Any) -> Iterator[str]:
                     yield f"{where} allows what is not declared: {' '.join(said)}"
 
 
-def _declared_requests(resource: Resource, model: Any) -> set[tuple[str | None, ...]]:
-    """Return (principal, port, method, path) of what the model allows into the pods that a policy selects."""
-    labels = at(resource.properties, "spec", "selector", "matchLabels") or {}
+def _declared_requests(resource: Resource, model: Any) -> set[_Request]:
+    """Return what the model allows into every one of the pods that a policy selects."""
+    spec = at(resource.properties, "spec")
+    # What a targetRef leads to, a waypoint or a Service, is in no model.
+    if at(spec, "targetRef") or at(spec, "targetRefs"):
+        return set()
+    labels = at(spec, "selector", "matchLabels") or {}
+    into = [
+        _declared_into(workload, model)
+        for workload in each(model, "workloads")
+        if at(workload, "namespace") == resource.namespace
+        and all(at(workload, "labels", key) == labels[key] for key in labels)
+    ]
+    return set.intersection(*into) if into else set()
+
+
+def _declared_into(workload: Any, model: Any) -> set[_Request]:
     principals = {at(item, "id"): at(item, "principal") for item in each(model, "workloads")}
-    selected = {
-        at(item, "id")
-        for item in each(model, "workloads")
-        if at(item, "namespace") == resource.namespace and all(at(item, "labels", key) == labels[key] for key in labels)
-    }
-    allowed: set[tuple[str | None, ...]] = set()
+    allowed: set[_Request] = set()
     for edge in each(model, "edges"):
-        if at(edge, "destination") in selected:
+        if at(edge, "destination") == at(workload, "id"):
             known = at(edge, "authentication") == "mesh"
             source = principals.get(at(edge, "source")) if known else None
             allowed.add((source, str(int(at(edge, "port"))), at(edge, "method"), at(edge, "path")))
-    if selects_gateway(labels) and selected:
+    if selects_gateway(at(workload, "labels")):
         allowed |= {(None, None, at(entry, "method"), at(entry, "path")) for entry in each(model, "entries")}
     return allowed
 

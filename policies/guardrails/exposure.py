@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guardrails.gateway import GATEWAY_SERVICE, selects_gateway
 from guardrails.resource import Resource, at, each
 from guardrails.rule import resource_rule
 
-GATEWAY_LABELS = {"istio": "ingressgateway"}
-"""Labels of the ingress gateway's pods, as Istio's chart ``gateway`` sets them for that release."""
-
-GATEWAY_SERVICE = "istio-ingressgateway"
-"""Name of the ingress gateway's Service."""
-
 _INSIDE = ("internal", "cluster-ip")
-
-
-def selects_gateway(labels: object) -> bool:
-    """Tell whether a selector's labels are met by the ingress gateway's pods alone."""
-    return all(at(labels, key) == value for key, value in GATEWAY_LABELS.items())
+_WAYPOINT = "istio-waypoint"
+"""Class of the one Gateway of the Gateway API for which Istio makes a Service that is reached from inside alone."""
 
 
 @resource_rule(
@@ -28,10 +20,27 @@ def selects_gateway(labels: object) -> bool:
 )
 def one_way_in(resource: Resource) -> Iterator[str]:
     """Nothing but the ingress gateway is reached from outside the cluster."""
+    if not is_gateways(resource):
+        yield from ways(resource)
+
+
+def is_gateways(resource: Resource) -> bool:
+    """Tell whether a Service, or a Route with all of its backends, leads to the ingress gateway of its namespace."""
+    spec = at(resource.properties, "spec")
+    match resource.kind:
+        case "core/Service":
+            return selects_gateway(at(spec, "selector"))
+        case "route.openshift.io/Route":
+            return all(at(target, "name") == GATEWAY_SERVICE for target in (at(spec, "to"), *_alternatives(resource)))
+    return False
+
+
+def ways(resource: Resource) -> Iterator[str]:
+    """Say how a resource lets in what is outside the cluster."""
     where = f"{resource.kind.rpartition('/')[2]} {resource.namespace}/{resource.name}"
     spec = at(resource.properties, "spec")
     match resource.kind:
-        case "core/Service" if not selects_gateway(at(spec, "selector")):
+        case "core/Service":
             if (kind := at(spec, "type")) in ("LoadBalancer", "NodePort"):
                 yield f"{where} is of type {kind}"
             if any(True for _ in each(spec, "externalIPs")):
@@ -42,5 +51,12 @@ def one_way_in(resource: Resource) -> Iterator[str]:
                     yield f"{where} has the listener {at(listener, 'name')} of type {kind}"
         case "networking.k8s.io/Ingress":
             yield f"{where} is a way in"
-        case "route.openshift.io/Route" if at(spec, "to", "name") != GATEWAY_SERVICE:
-            yield f"{where} leads to {at(spec, 'to', 'name')}"
+        case "gateway.networking.k8s.io/Gateway" if at(spec, "gatewayClassName") != _WAYPOINT:
+            yield f"{where} is a way in, for which a load balancer is made"
+        case "route.openshift.io/Route":
+            names = (str(at(target, "name")) for target in (at(spec, "to"), *_alternatives(resource)))
+            yield f"{where} leads to {', '.join(names)}"
+
+
+def _alternatives(resource: Resource) -> Iterator[object]:
+    return each(resource.properties, "spec", "alternateBackends")

@@ -160,6 +160,10 @@ MUTATIONS: list[tuple[str, str, str, Change]] = [
     ("access-declared", AUTHORIZATION, "customer", lambda p: operation_of(p).update(methods=["DELETE"])),
     ("access-declared", AUTHORIZATION, "customer", lambda p: operation_of(p).pop("ports")),
     ("access-declared", AUTHORIZATION, "ingress", lambda p: operation_of(p).update(paths=["/admin"])),
+    ("access-declared", AUTHORIZATION, "preference", lambda p: p["spec"].pop("selector")),
+    ("access-declared", AUTHORIZATION, "preference", lambda p: p["spec"].update(selector={"matchLabels": {"version": "v1"}})),
+    ("access-declared", AUTHORIZATION, "preference", lambda p: p["spec"].update(targetRefs=[{"kind": "Service", "name": p["spec"].pop("selector") and "preference"}])),
+    ("gateway-in-place", AUTHORIZATION, "ingress", lambda p: p["metadata"].update(namespace="demo-app")),
     ("access-declared", USER, "customer-writer", lambda p: acl_of(p)["operations"].append("Alter")),
     ("access-declared", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(name="demo-application-log-preference")),
     ("one-way-in", SERVICE, "customer", lambda p: p["spec"].update(type="LoadBalancer")),
@@ -239,22 +243,65 @@ def test_a_config_map_is_searched_too(dev: list[Resource], judge: Judge) -> None
         assert set(said) == {"no-literal-secret"}
 
 
+GATEWAY_API = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+ROUTE = "kubernetes:route.openshift.io/v1:Route"
+BALANCER = {"type": "LoadBalancer", "selector": {"istio": "ingressgateway"}}
+TO_CUSTOMER = {"kind": "Service", "name": "customer"}
+TO_GATEWAY = {"kind": "Service", "name": "istio-ingressgateway"}
+
+
+def added(
+    resources: Sequence[Resource], type_token: str, spec: dict[str, Any], namespace: str = "istio-system"
+) -> list[Resource]:
+    """Return the resources with one more, that is called ``way``."""
+    urn = f"urn:pulumi:dev::kafka-on-istio::{type_token}::way"
+    return [*resources, Resource(type_token, urn, {"metadata": {"name": "way", "namespace": namespace}, "spec": spec})]
+
+
 @pytest.mark.parametrize(
     ("type_token", "spec", "allowed"),
     [
-        ("kubernetes:networking.k8s.io/v1:Ingress", {"rules": []}, False),
-        ("kubernetes:route.openshift.io/v1:Route", {"to": {"kind": "Service", "name": "customer"}}, False),
-        ("kubernetes:route.openshift.io/v1:Route", {"to": {"kind": "Service", "name": "istio-ingressgateway"}}, True),
-        ("kubernetes:core/v1:Service", {"type": "LoadBalancer", "selector": {"istio": "ingressgateway"}}, True),
-        ("kubernetes:core/v1:Service", {"type": "LoadBalancer", "selector": {"istio": "egressgateway"}}, False),
+        (INGRESS, {"rules": []}, False),
+        (GATEWAY_API, {"gatewayClassName": "istio", "listeners": []}, False),
+        (GATEWAY_API, {"gatewayClassName": "istio-waypoint", "listeners": []}, True),
+        (ROUTE, {"to": TO_CUSTOMER}, False),
+        (ROUTE, {"to": TO_GATEWAY}, True),
+        (ROUTE, {"to": TO_GATEWAY, "alternateBackends": [TO_CUSTOMER]}, False),
+        ("kubernetes:core/v1:Service", BALANCER, True),
+        ("kubernetes:core/v1:Service", {**BALANCER, "selector": {"istio": "egressgateway"}}, False),
     ],
 )
 def test_only_the_gateway_is_a_way_in(
     type_token: str, spec: dict[str, Any], allowed: bool, dev: list[Resource], judge: Judge
 ) -> None:
-    urn = f"urn:pulumi:dev::kafka-on-istio::{type_token}::way"
-    properties = {"metadata": {"name": "way", "namespace": "istio-system"}, "spec": spec}
-    assert set(judge([*dev, Resource(type_token, urn, properties)])) == (set() if allowed else {"one-way-in"})
+    assert set(judge(added(dev, type_token, spec))) == (set() if allowed else {"one-way-in"})
+
+
+@pytest.mark.parametrize("stack", ["dev", "platform", "test"])
+@pytest.mark.parametrize(
+    ("type_token", "spec"), [("kubernetes:core/v1:Service", BALANCER), (ROUTE, {"to": TO_GATEWAY})]
+)
+def test_the_gateway_is_in_its_namespace_alone(
+    stack: str, type_token: str, spec: dict[str, Any], graph: Graph, judge: Judge
+) -> None:
+    assert judge(added(graph(stack), type_token, spec)) == {}
+    said = judge(added(graph(stack), type_token, spec, "elsewhere"))
+    kind = type_token.rpartition(":")[2]
+    assert said == {
+        "gateway-in-place": [
+            f"{kind} elsewhere/way is open as if it were the ingress gateway's, which is in istio-system"
+        ]
+    }
+
+
+def test_without_outputs_the_gateway_is_where_its_chart_runs_it(graph: Graph, judge: Judge) -> None:
+    lab = [item for item in graph("lab") if item.type != "pulumi:pulumi:Stack"]
+    service = "kubernetes:core/v1:Service"
+    assert judge(added(lab, service, BALANCER)) == {}
+    assert set(judge(added(lab, service, BALANCER, "elsewhere"))) == {"gateway-in-place"}
+    bare = [item for item in lab if not item.from_chart]
+    assert set(judge(added(bare, service, BALANCER))) == {"gateway-in-place"}
 
 
 def test_of_a_charts_pods_only_images_and_secrets_are_judged(graph: Graph, judge: Judge) -> None:
