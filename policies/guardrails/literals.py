@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from guardrails.pod import containers, template
+from guardrails.pod import containers, operated_containers, template
 from guardrails.resource import Resource, at, each
 from guardrails.rule import Violation, resource_rule, stack_rule
 
@@ -29,7 +29,7 @@ _SHORTEST = 8
 
 def _literals(resource: Resource) -> Iterator[tuple[str, str, Any]]:
     """Return (where, name, value) of what an object's env, data and annotations say in clear."""
-    for container in containers(resource):
+    for container in (*containers(resource), *operated_containers(resource)):
         for variable in each(container, "env"):
             if "value" in variable:
                 yield "env", at(variable, "name"), at(variable, "value")

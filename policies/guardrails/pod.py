@@ -20,6 +20,22 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
 WORKLOADS = tuple(_TEMPLATES)
 """Kinds that run pods, as ``Resource.kind`` names them."""
 
+_OPERATED: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "kafka.strimzi.io/Kafka": (
+        ("kafka",),
+        ("entityOperator",),
+        ("entityOperator", "topicOperator"),
+        ("entityOperator", "userOperator"),
+        ("cruiseControl",),
+        ("kafkaExporter",),
+    ),
+    "kafka.strimzi.io/KafkaNodePool": ((),),
+    "kafka.strimzi.io/KafkaConnect": ((),),
+    "kafka.strimzi.io/KafkaMirrorMaker2": ((),),
+    "kafka.strimzi.io/KafkaBridge": ((),),
+}
+"""Where, below ``spec``, Strimzi's resources have images and templates of containers (Strimzi 1.2)."""
+
 PASSING = ("batch/Job", "batch/CronJob")
 """Kinds whose pods are to end by themselves."""
 
@@ -36,3 +52,19 @@ def containers(resource: Resource, *, initial: bool = True) -> Iterator[Any]:
     yield from each(spec, "containers")
     if initial:
         yield from each(spec, "initContainers")
+
+
+def operated_images(resource: Resource) -> Iterator[tuple[str, Any]]:
+    """Return (part, image) of the pods that Strimzi is told to run by one of its resources."""
+    for path in _OPERATED.get(resource.kind, ()):
+        if image := at(resource.properties, "spec", *path, "image"):
+            yield ".".join(("spec", *path)), image
+
+
+def operated_containers(resource: Resource) -> Iterator[Any]:
+    """Return what one of Strimzi's resources adds to the containers of the pods that Strimzi makes."""
+    for path in _OPERATED.get(resource.kind, ()):
+        templates = at(resource.properties, "spec", *path, "template")
+        for name in templates if isinstance(templates, Mapping) else ():
+            if name.endswith("Container"):
+                yield at(templates, name)

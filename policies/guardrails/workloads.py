@@ -1,7 +1,7 @@
 """What runs, and with what rights.
 
-Pods of a chart, and those that an operator makes, are their publishers' business; only that their images are pinned is
-asked of all. The other rules are about the workloads that the program itself declares.
+Pods of a chart, and those that an operator makes, are their publishers' business; only that the images that a stack
+names for them are pinned is asked of all. The other rules are about the workloads that the program itself declares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from guardrails.pod import PASSING, WORKLOADS, containers, template
+from guardrails.pod import PASSING, WORKLOADS, containers, operated_images, template
 from guardrails.resource import Resource, at, each, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
 
@@ -40,10 +40,16 @@ def image_pinned(resource: Resource) -> Iterator[str]:
     """Every image has a tag that is not ``latest``, or a digest."""
     for container in containers(resource):
         image = str(at(container, "image"))
-        tag = _TAG.search(image)
-        pinned = _DIGEST.search(image) or (tag and tag["tag"] != "latest")
-        if not pinned and not (image == _INJECTED and resource.from_chart):
+        if not _is_pinned(image) and not (image == _INJECTED and resource.from_chart):
             yield f"{_where(resource, container)} has the image {image}"
+    for part, image in operated_images(resource):
+        if not _is_pinned(str(image)):
+            yield f"{_where(resource)}, {part} has the image {image}"
+
+
+def _is_pinned(image: str) -> bool:
+    tag = _TAG.search(image)
+    return bool(_DIGEST.search(image) or (tag and tag["tag"] != "latest"))
 
 
 @stack_rule(

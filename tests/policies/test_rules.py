@@ -69,6 +69,7 @@ NETWORK = "networking.k8s.io/NetworkPolicy"
 DEPLOYMENT = "apps/Deployment"
 SERVICE = "core/Service"
 KAFKA = "kafka.strimzi.io/Kafka"
+POOL = "kafka.strimzi.io/KafkaNodePool"
 USER = "kafka.strimzi.io/KafkaUser"
 BROKERS = "demo-app-log-cluster-kafka"
 CLUSTER = "demo-app-log-cluster"
@@ -138,6 +139,8 @@ def annotation(properties: dict[str, Any]) -> None:
     properties["metadata"]["annotations"] = {"example.com/url": "https://me:hunter2@example.com"}
 
 
+SAYING_A_SECRET = {"env": [{"name": "STORE_PASSWORD", "value": "hunter2"}]}
+
 MUTATIONS: list[tuple[str, str, str, Change]] = [
     ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"]["portLevelMtls"].update({"9092": {"mode": "PERMISSIVE"}})),
     ("mesh-permissive-ports", PEERS, BROKERS, lambda p: p["spec"]["portLevelMtls"].update({"9090": {"mode": "DISABLE"}})),
@@ -177,7 +180,12 @@ MUTATIONS: list[tuple[str, str, str, Change]] = [
     ("no-literal-secret", DEPLOYMENT, "customer-v1", setting("DATABASE_PASSWORD", "hunter2")),
     ("no-literal-secret", DEPLOYMENT, "customer-v1", setting("CONFIG", 'x required username="a" password="b";')),
     ("no-literal-secret", DEPLOYMENT, "customer-v1", annotation),
+    ("no-literal-secret", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["template"].update(kafkaContainer=SAYING_A_SECRET)),
+    ("no-literal-secret", KAFKA, CLUSTER, lambda p: p["spec"]["entityOperator"]["template"].update(userOperatorContainer=SAYING_A_SECRET)),
+    ("no-literal-secret", POOL, "combined", lambda p: p["spec"].update(template={"kafkaContainer": SAYING_A_SECRET})),
     ("image-pinned", DEPLOYMENT, "customer-v1", lambda p: container(p).update(image="ghcr.io:443/kafka-on-istio/services")),
+    ("image-pinned", KAFKA, CLUSTER, lambda p: p["spec"]["kafka"].update(image="quay.io/strimzi/kafka")),
+    ("image-pinned", KAFKA, CLUSTER, lambda p: p["spec"]["entityOperator"]["userOperator"].update(image="quay.io/strimzi/operator:latest")),
     ("own-service-account", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].pop("serviceAccountName")),
     ("own-service-account", DEPLOYMENT, "customer-v1", lambda p: p["spec"]["template"]["spec"].update(serviceAccountName="preference-v1")),
     ("limits", DEPLOYMENT, "customer-v1", lambda p: container(p)["resources"]["limits"].pop("memory")),
@@ -201,20 +209,41 @@ def test_a_change_breaks_one_rule(
 
 
 @pytest.mark.parametrize(
-    ("rule", "config"),
+    ("rule", "stack", "config"),
     [
-        ("image-pinned", {"image": "ghcr.io/kafka-on-istio/services:latest"}),
-        ("kafka-authorized", {"kafkaConfig": {"allow.everyone.if.no.acl.found": True}}),
+        ("image-pinned", "dev", {"image": "ghcr.io/kafka-on-istio/services:latest"}),
+        ("image-pinned", "lab", {"chartValues": {"istiod": {"global": {"hub": "registry.istio.io/release", "tag": "latest"}}}}),
+        ("kafka-authorized", "dev", {"kafkaConfig": {"allow.everyone.if.no.acl.found": True}}),
+        ("limits", "dev", {"resources": {}}),
         (
             "no-literal-secret",
+            "dev",
             {"services": [{"name": "web", "versions": [{"name": "v1"}], "env": {"API_TOKEN": "t0ken"}}], "routes": []},
         ),
+        (
+            "one-way-in",
+            "lab",
+            {
+                "chartValues": {
+                    "istiod": {"global": {"hub": "registry.istio.io/release", "tag": "1.31.0"}},
+                    "gateway": {"service": {"type": "LoadBalancer"}, "labels": {"istio": "another"}},
+                }
+            },
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_setting_of_the_program_breaks_one_rule(
-    rule: str, config: dict[str, Any], graph: Graph, judge: Judge
+    rule: str, stack: str, config: dict[str, Any], graph: Graph, judge: Judge
 ) -> None:
-    assert set(judge(graph("dev", **config))) == {rule}
+    assert set(judge(graph(stack, **config))) == {rule}
+
+
+def test_a_setting_of_the_stack_for_production_breaks_its_rule_alone(
+    graph: Graph, judge: Judge, rules: tuple[Rule, ...]
+) -> None:
+    prod = graph("prod", replicationFactor=1)
+    assert judge(prod) == {}
+    assert "Kafka kafka/demo-app-log-cluster has default.replication.factor 1, less than 3" in durable(rules, prod)
 
 
 def test_a_generated_password_is_found_wherever_it_is_said(dev: list[Resource], judge: Judge) -> None:
@@ -222,6 +251,9 @@ def test_a_generated_password_is_found_wherever_it_is_said(dev: list[Resource], 
     said = judge(changed(dev, DEPLOYMENT, "customer-v1", setting("GREETING", f"hello {password}")))
     assert set(said) == {"no-leaked-password"}
     assert said["no-leaked-password"] == ["Deployment demo-app/customer-v1 says a password in its env GREETING"]
+    template = {"kafkaContainer": {"env": [{"name": "GREETING", "value": password}]}}
+    said = judge(changed(dev, KAFKA, CLUSTER, lambda properties: properties["spec"]["kafka"].update(template=template)))
+    assert set(said) == {"no-leaked-password"}
 
 
 @pytest.mark.parametrize("namespace", ["demo-app", "istio-system", "elsewhere"])
@@ -343,9 +375,9 @@ def test_a_stack_for_production_must_stand_the_loss_of_a_node(graph: Graph, rule
         (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].pop("min.insync.replicas"), "min.insync.replicas 1"),
         (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].update({"min.insync.replicas": 3}), "min.insync.replicas 3"),
         (KAFKA, CLUSTER, lambda p: p["spec"]["kafka"]["config"].update({"default.replication.factor": 2}), "factor 2"),
-        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"].update(replicas=2), "2 nodes with the role broker"),
-        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"]["storage"].update(type="ephemeral"), "type ephemeral"),
-        ("kafka.strimzi.io/KafkaNodePool", "broker", lambda p: p["spec"]["storage"].update(deleteClaim=True), "goes with"),
+        (POOL, "broker", lambda p: p["spec"].update(replicas=2), "2 nodes with the role broker"),
+        (POOL, "broker", lambda p: p["spec"]["storage"].update(type="ephemeral"), "type ephemeral"),
+        (POOL, "broker", lambda p: p["spec"]["storage"].update(deleteClaim=True), "goes with"),
         ("kafka.strimzi.io/KafkaTopic", "demo-application-log-customer", lambda p: p["spec"].update(replicas=1), "1 replicas"),
     ],
 )  # fmt: skip
