@@ -20,6 +20,7 @@ GROUPS = {
     "pulumi": "Pulumi",
     "pulumi-kubernetes": "Pulumi",
     "pulumi_policy": "Pulumi",
+    "pulumi/pulumi": "Pulumi",
     "istiod": "Istio",
     "istio.io/istio": "Istio",
     "quay.io/strimzi-helm/strimzi-kafka-operator": "Strimzi",
@@ -30,7 +31,8 @@ GROUPS = {
 
 def places(manager: dict[str, Any]) -> list[str]:
     patterns = [re.compile(pattern.strip("/")) for pattern in manager["managerFilePatterns"]]
-    files = [*ROOT.glob("*.yaml"), *ROOT.glob("lab/**/*.py"), *ROOT.glob("lab/**/*.yaml")]
+    globs = ("*.yaml", "lab/**/*.py", "lab/**/*.yaml", ".github/**/*.yml")
+    files = [path for pattern in globs for path in ROOT.glob(pattern)]
     names = [str(path.relative_to(ROOT)) for path in files]
     found = [name for name in names if any(pattern.search(name) for pattern in patterns)]
     assert all(any(pattern.search(name) for name in found) for pattern in patterns)
@@ -56,6 +58,15 @@ def test_what_goes_together_is_one_change(package: str) -> None:
     named = [rule for rule in RENOVATE["packageRules"] if "groupName" in rule]
     found = [rule["groupName"] for rule in named if any(map(matches, rule["matchPackageNames"]))]
     assert found == [GROUPS[package]]
+
+
+def test_renovate_moves_the_cli_of_the_workflows_together_with_the_sdk() -> None:
+    action = ".github/actions/program/action.yml"
+    (manager,) = [item for item in RENOVATE["customManagers"] if action in places(item)]
+    (pattern,) = manager["matchStrings"]
+    (version,) = re.findall(pattern.replace("(?<", "(?P<"), (ROOT / action).read_text(encoding="utf-8"))
+    assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert GROUPS[manager["depNameTemplate"]] == "Pulumi"
 
 
 def test_hooks_before_a_commit_check_what_lint_checks() -> None:
