@@ -13,6 +13,7 @@ from components.kafka_cluster import KafkaCluster
 from components.kafka_topic import KafkaTopic
 from components.kafka_user import KafkaUser
 from components.mesh_namespace import MeshNamespace
+from components.mesh_routes import MeshRoutes
 from components.mesh_security import MeshSecurity
 from components.observability import Observability
 from components.platform_reference import PlatformReference
@@ -48,7 +49,8 @@ services_need: list[pulumi.Resource] = [security]
 # What watches over the mesh, and what runs Kafka in it.
 if settings.has_platform:
     observability = Observability("observability", arguments.observability(settings), after(mesh.ready))
-    operator = StrimziOperator("strimzi", arguments.strimzi_operator(settings), after(security))
+    # With it would go its CRDs, and with these every Kafka.
+    operator = StrimziOperator("strimzi", arguments.strimzi_operator(settings), after(security, holds_data=True))
     kafka_needs.append(operator)
     services_need.append(observability)
     pulumi.export("platform", platform.exported(settings))
@@ -74,11 +76,13 @@ def application() -> None:
         return arguments.demo_service(settings, service, credentials[service.user] if service.user else None)
 
     if settings.services:
-        DemoApplication(
+        demo = DemoApplication(
             "demo",
             {"services": [demo_service(service) for service in settings.services]},
             after(*services_need, *topics),
         )
+        # No call goes to a version whose pods are not there.
+        MeshRoutes("routes", arguments.mesh_routes(settings), after(demo))
     pulumi.export("bootstrapAddress", kafka.bootstrap_address)
     pulumi.export("accessModel", access.exported(settings))
 

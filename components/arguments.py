@@ -10,6 +10,7 @@ from components.kafka_credentials import KafkaCredentials
 from components.kafka_topic import KafkaTopicArgs
 from components.kafka_user import KafkaUserArgs
 from components.mesh_namespace import MeshNamespaceArgs
+from components.mesh_routes import MeshRoutesArgs
 from components.mesh_security import MeshSecurityArgs
 from components.observability import ObservabilityArgs
 from components.platform_reference import PlatformReferenceArgs
@@ -57,7 +58,9 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
             "has_address": settings.gateway_service_type is ServiceType.LOAD_BALANCER,
         }
         if settings.routed:
-            args["gateway"] |= {"route": policies.route_spec(settings), "route_host": settings.gateway_host}
+            args["gateway"]["route"] = policies.route_spec(settings)
+            if settings.gateway_host:
+                args["gateway"]["route_host"] = settings.gateway_host
     return args
 
 
@@ -107,8 +110,13 @@ def observability(settings: Settings) -> ObservabilityArgs:
 
 
 def mesh_security(settings: Settings) -> MeshSecurityArgs:
-    """All policies and routes."""
+    """All policies."""
     return {"policies": list(policies.policies(settings))}
+
+
+def mesh_routes(settings: Settings) -> MeshRoutesArgs:
+    """Where calls go."""
+    return {"routes": list(policies.routes(settings))}
 
 
 def strimzi_operator(settings: Settings) -> StrimziOperatorArgs:
@@ -154,7 +162,7 @@ def kafka_user(settings: Settings, user: access.KafkaUser) -> KafkaUserArgs:
         "namespace": settings.kafka_namespace,
         "cluster_name": settings.kafka_cluster,
         "user_name": user.name,
-        "acls": kafka.acl_rules(user.acls),
+        "acls": [{"resource": acl.resource, "name": acl.name, "operations": list(acl.operations)} for acl in user.acls],
         "cluster_domain": settings.cluster_domain,
         "rotation": f"{settings.password_rotation}.{own}",
         "wait": settings.wait_for_ready,

@@ -23,8 +23,8 @@ def install(
     name: str,
     source: ChartSource,
     *,
-    release: str,
-    namespace: str,
+    release: pulumi.Input[str],
+    namespace: pulumi.Input[str],
     wait: bool,
     opts: pulumi.ResourceOptions,
 ) -> Chart:

@@ -11,7 +11,8 @@ from pulumi.runtime import config
 
 from model.settings import NAMESPACE, Settings, SettingsError, load
 
-_PROJECT = Path(__file__).parents[1] / "Pulumi.yaml"
+# A link to Pulumi.yaml, so that it is in the package too.
+_PROJECT = Path(__file__).with_name("settings.yaml")
 
 
 def read_settings(given: Mapping[str, Any] | None = None) -> Settings:

@@ -8,7 +8,7 @@ from pulumi_kubernetes.core.v1.outputs import ServiceStatus
 from pulumi_kubernetes.helm.v4 import Chart
 
 from components.chart import ChartSource, install
-from components.manifest import custom_resource, timeouts
+from components.manifest import custom_resource, made, timeouts
 
 
 class IngressGatewayArgs(TypedDict):
@@ -16,9 +16,9 @@ class IngressGatewayArgs(TypedDict):
 
     chart: ChartSource
     """Istio's chart ``gateway``."""
-    name: str
+    name: pulumi.Input[str]
     """Release name, which names the Service too."""
-    host: str
+    host: pulumi.Input[str]
     """DNS name inside the cluster."""
     principal: pulumi.Input[str]
     """Identity in the mesh."""
@@ -26,14 +26,14 @@ class IngressGatewayArgs(TypedDict):
     """Whether a load balancer gives it an address outside the cluster; false by default."""
     route: NotRequired[pulumi.Input[dict[str, Any]]]
     """Specification of the OpenShift Route to it; left out, there is none."""
-    route_host: NotRequired[str]
-    """Host of that Route; left out or empty, the cluster chooses one."""
+    route_host: NotRequired[pulumi.Input[str]]
+    """Host of that Route; left out, the cluster chooses one."""
 
 
 class IstioControlPlaneArgs(TypedDict):
     """What an IstioControlPlane needs."""
 
-    namespace: str
+    namespace: pulumi.Input[str]
     """Namespace of the control plane, which is made."""
     base: ChartSource
     """Istio's chart ``base``: the CRDs."""
@@ -52,10 +52,7 @@ class IstioControlPlaneArgs(TypedDict):
 
 
 class IstioControlPlane(pulumi.ComponentResource):
-    """Istio by its own charts: CRDs, CNI where asked for, istiod, then the ingress gateway.
-
-    ``ready`` is what everything injected, and every Istio resource, depends on.
-    """
+    """Istio by its own charts: CRDs, CNI where asked for, istiod, then the ingress gateway."""
 
     namespace: pulumi.Output[str]
     """Namespace of the control plane."""
@@ -69,7 +66,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     def __init__(self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)
 
-        def chart(suffix: str, source: ChartSource, release: str, needs: pulumi.Resource) -> Chart:
+        def chart(suffix: str, source: ChartSource, release: pulumi.Input[str], needs: pulumi.Resource) -> Chart:
             return install(
                 f"{name}-{suffix}",
                 source,
@@ -89,13 +86,14 @@ class IstioControlPlane(pulumi.ComponentResource):
         network: pulumi.Resource = chart("base", args["base"], "istio-base", namespace)
         if "cni" in args:
             network = chart("cni", args["cni"], "istio-cni", network)
+        # What everything injected, and every Istio resource, depends on; the gateway comes later.
         self.ready = chart("istiod", args["istiod"], "istiod", network)
         self.ingress_address = pulumi.Output.from_input("")
         self.gateway_principal = pulumi.Output.from_input("")
         if "gateway" in args:
             gateway = args["gateway"]
             release = chart("gateway", gateway["chart"], gateway["name"], self.ready)
-            self.ingress_address = pulumi.Output.from_input(gateway.get("route_host") or gateway["host"])
+            self.ingress_address = pulumi.Output.from_input(gateway.get("route_host", gateway["host"]))
             self.gateway_principal = pulumi.Output.from_input(gateway["principal"])
             if "route" in gateway:
                 custom_resource(
@@ -109,16 +107,17 @@ class IstioControlPlane(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[release]),
                 )
             if gateway.get("has_address"):
-                identifier = f"{args['namespace']}/{gateway['name']}"
+                identifier = pulumi.Output.concat(args["namespace"], "/", gateway["name"])
                 service = Service.get(
                     f"{name}-ingress",
                     # Not known, and so not looked for, before the chart is there.
                     release.resources.apply(lambda _: identifier),
                     opts=pulumi.ResourceOptions(parent=self),
                 )
-                self.ingress_address = service.status.apply(lambda status: _address(status) or gateway["host"])
+                both: pulumi.Output[list[Any]] = pulumi.Output.all(service.status, gateway["host"])
+                self.ingress_address = both.apply(lambda found: _address(found[0]) or found[1])
 
-        self.namespace = pulumi.Output.from_input(args["namespace"])
+        self.namespace = made(args["namespace"], namespace)
         self.trust_domain = pulumi.Output.from_input(args.get("trust_domain", "cluster.local"))
         self.register_outputs(
             {

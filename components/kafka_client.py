@@ -6,7 +6,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict
 
 from components.kafka_cluster import kafka_names
-from components.kafka_user import KafkaUser
+from components.kafka_user import KafkaAclArgs, KafkaUser
 from components.manifest import policy
 from model import client, names, workloads
 
@@ -19,21 +19,21 @@ class KafkaClientArgs(TypedDict):
     service_account: pulumi.Input[str]
     """Service account of the workload, which is its identity in the mesh."""
     user_name: NotRequired[pulumi.Input[str]]
-    """Name of its Kafka user; that of the service account by default."""
+    """Name of its Kafka user; namespace and service account with a dot between them by default."""
     labels: pulumi.Input[dict[str, str]]
     """Labels that select the workload's pods and no others."""
     cluster_namespace: pulumi.Input[str]
     """Namespace of the Kafka cluster."""
     cluster_name: pulumi.Input[str]
     """Name of the Kafka cluster."""
-    acls: pulumi.Input[list[dict[str, Any]]]
-    """What the workload may do, as ``spec.authorization.acls`` of a KafkaUser."""
+    acls: list[KafkaAclArgs]
+    """All that the workload may do."""
     rotation: NotRequired[pulumi.Input[str]]
     """Any text; another one is another password."""
     closed: NotRequired[bool]
     """Whether nothing else may reach the workload, nor it anything else, but by further policies; true by default."""
-    services: NotRequired[list[str]]
-    """Hosts that a closed workload's sidecar knows besides Kafka, each as ``namespace/host``."""
+    services: NotRequired[list[pulumi.Input[str]]]
+    """Hosts that its sidecar knows besides Kafka, as ``namespace/host``; the network lets it through by your policy."""
     cluster_domain: NotRequired[pulumi.Input[str]]
     """DNS domain of the Kubernetes cluster; ``cluster.local`` by default."""
     trust_domain: NotRequired[pulumi.Input[str]]
@@ -55,7 +55,9 @@ class KafkaClientArgs(TypedDict):
 class KafkaClient(pulumi.ComponentResource):
     """A Kafka user for one workload, its password in the workload's namespace, and the policies that let it through.
 
-    What the cluster's own stack has is added to and not changed.
+    What the cluster's own stack has is added to and not changed. On brokers that no policy guards yet, whoever is no
+    KafkaClient is refused from then on. A workload that is not closed, in a namespace that is, needs a policy of yours
+    that lets it out to the brokers.
     """
 
     user_name: pulumi.Output[str]
@@ -102,7 +104,9 @@ class KafkaClient(pulumi.ComponentResource):
                 shown(istio, otlp.apply(lambda parts: names.host(*parts))),
                 *args.get("services", []),
             ),
-            opening=pulumi.Output.concat(args["namespace"], "-", args["service_account"]),
+            # A dot is in no name of a namespace, so that no two clients share it.
+            opening=pulumi.Output.concat(args["namespace"], ".", args["service_account"]),
+            closing=pulumi.Output.concat(args["service_account"], ".", args["cluster_name"]),
             istio_namespace=istio,
             dns_namespace=args.get("dns_namespace", "kube-system"),
             dns_ports=tuple(args.get("dns_ports", [53])),
@@ -116,7 +120,7 @@ class KafkaClient(pulumi.ComponentResource):
             {
                 "namespace": args["cluster_namespace"],
                 "cluster_name": args["cluster_name"],
-                "user_name": args.get("user_name", args["service_account"]),
+                "user_name": args.get("user_name", described.opening),
                 "acls": args["acls"],
                 "rotation": args.get("rotation", "1"),
                 "cluster_domain": domain,
@@ -125,7 +129,7 @@ class KafkaClient(pulumi.ComponentResource):
             },
             below,
         )
-        credentials = user.credentials(f"{name}-credentials", args["namespace"], parent=self)
+        credentials = user.credentials(f"{name}-credentials", args["namespace"], below)
         self.user_name = credentials.user_name
         self.bootstrap_address = credentials.bootstrap_address
         self.secret_name = credentials.secret_name

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource, timeouts
+from components.manifest import custom_resource, made, merged, timeouts
 from model import names
 
 
@@ -14,6 +14,10 @@ class NodePoolArgs(TypedDict):
 
     name: str
     """Name of the pool."""
+    labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Further labels of the KafkaNodePool."""
+    annotations: NotRequired[pulumi.Input[dict[str, str]]]
+    """Annotations of the KafkaNodePool."""
     spec: pulumi.Input[dict[str, Any]]
     """Specification of the KafkaNodePool."""
 
@@ -27,6 +31,10 @@ class KafkaClusterArgs(TypedDict):
     """Name of the Kafka resource."""
     spec: pulumi.Input[dict[str, Any]]
     """Specification of the Kafka resource."""
+    labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Labels of the Kafka resource."""
+    annotations: NotRequired[pulumi.Input[dict[str, str]]]
+    """Annotations of the Kafka resource."""
     node_pools: list[NodePoolArgs]
     """The cluster's nodes; there must be controllers and brokers among them."""
     cluster_domain: NotRequired[pulumi.Input[str]]
@@ -73,7 +81,8 @@ class KafkaCluster(pulumi.ComponentResource):
                     "metadata": {
                         "name": pool["name"],
                         "namespace": args["namespace"],
-                        "labels": {"strimzi.io/cluster": args["cluster_name"]},
+                        "labels": merged(pool.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
+                        "annotations": pool.get("annotations"),
                     },
                     "spec": pool["spec"],
                 },
@@ -81,12 +90,17 @@ class KafkaCluster(pulumi.ComponentResource):
             )
             for pool in args["node_pools"]
         ]
-        custom_resource(
+        resource = custom_resource(
             f"{name}-kafka",
             {
                 "apiVersion": "kafka.strimzi.io/v1",
                 "kind": "Kafka",
-                "metadata": {"name": args["cluster_name"], "namespace": args["namespace"]},
+                "metadata": {
+                    "name": args["cluster_name"],
+                    "namespace": args["namespace"],
+                    "labels": args.get("labels"),
+                    "annotations": args.get("annotations"),
+                },
                 "spec": args["spec"],
             },
             wait=args.get("wait", True),
@@ -95,15 +109,15 @@ class KafkaCluster(pulumi.ComponentResource):
             ),
         )
 
-        self.namespace = pulumi.Output.from_input(args["namespace"])
-        self.cluster_name = pulumi.Output.from_input(args["cluster_name"])
+        self.namespace = made(args["namespace"], resource)
+        self.cluster_name = made(args["cluster_name"], resource)
         kafka = kafka_names(args)
         trust_domain = args.get("trust_domain", "cluster.local")
 
         def principal(account: pulumi.Output[str]) -> pulumi.Output[str]:
             return pulumi.Output.all(trust_domain, self.namespace, account).apply(lambda parts: names.identity(*parts))
 
-        self.bootstrap_address = kafka.apply(lambda of: of.bootstrap_address)
+        self.bootstrap_address = made(kafka.apply(lambda of: of.bootstrap_address), resource)
         self.broker_principal = principal(kafka.apply(lambda of: of.broker_account))
         self.entity_operator_principal = principal(kafka.apply(lambda of: of.entity_operator_account))
         self.register_outputs(

@@ -4,7 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource, timeouts
+from components.manifest import custom_resource, made, merged, timeouts
 
 
 class KafkaTopicArgs(TypedDict):
@@ -15,7 +15,11 @@ class KafkaTopicArgs(TypedDict):
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
     topic_name: pulumi.Input[str]
-    """Name of the topic."""
+    """Name of the topic, which is that of the KafkaTopic too: lower case letters, digits, ``-`` and ``.``."""
+    labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Further labels of the KafkaTopic."""
+    annotations: NotRequired[pulumi.Input[dict[str, str]]]
+    """Annotations of the KafkaTopic."""
     spec: pulumi.Input[dict[str, Any]]
     """Specification of the KafkaTopic."""
     wait: NotRequired[bool]
@@ -32,7 +36,7 @@ class KafkaTopic(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: KafkaTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:KafkaTopic", name, dict(args), opts)
-        custom_resource(
+        resource = custom_resource(
             f"{name}-topic",
             {
                 "apiVersion": "kafka.strimzi.io/v1",
@@ -40,12 +44,13 @@ class KafkaTopic(pulumi.ComponentResource):
                 "metadata": {
                     "name": args["topic_name"],
                     "namespace": args["namespace"],
-                    "labels": {"strimzi.io/cluster": args["cluster_name"]},
+                    "labels": merged(args.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
+                    "annotations": args.get("annotations"),
                 },
                 "spec": args["spec"],
             },
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
-        self.topic_name = pulumi.Output.from_input(args["topic_name"])
+        self.topic_name = made(args["topic_name"], resource)
         self.register_outputs({"topicName": self.topic_name})

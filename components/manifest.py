@@ -1,10 +1,25 @@
 """Custom resources out of plain manifests."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
+
+T = TypeVar("T")
+
+
+def made(value: pulumi.Input[T], resource: pulumi.Resource) -> pulumi.Output[T]:
+    """Return a value that is known at once, such that whatever uses it waits until the resource is there."""
+    both: pulumi.Output[list[Any]] = pulumi.Output.all(value, resource.urn)
+    return both.apply(lambda found: found[0])
+
+
+def merged(*parts: pulumi.Input[Mapping[str, Any]] | None) -> pulumi.Output[dict[str, str]]:
+    """Return labels or annotations laid over each other, the later ones over the earlier."""
+    every: pulumi.Output[list[Any]] = pulumi.Output.all(*(part for part in parts if part is not None))
+    return every.apply(lambda found: {key: text for part in found for key, text in part.items()})
 
 
 def custom_resource(
@@ -16,7 +31,7 @@ def custom_resource(
     """
     metadata = dict(manifest["metadata"])
     if wait:
-        metadata["annotations"] = metadata.get("annotations", {}) | {"pulumi.com/waitFor": "condition=Ready"}
+        metadata["annotations"] = merged(metadata.get("annotations"), {"pulumi.com/waitFor": "condition=Ready"})
     return CustomResource(
         name,
         api_version=manifest["apiVersion"],

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota
 
-from components.manifest import policy
+from components.manifest import made, merged, policy
 from model import policies
 
 
@@ -17,8 +17,12 @@ class MeshNamespaceArgs(TypedDict):
     injected: NotRequired[bool]
     """Whether Istio injects a sidecar into its pods; false by default."""
     closed: NotRequired[bool]
-    """Whether all is mutual TLS in it, and nothing may talk to anything but by further policies; false by default."""
-    pod_security: NotRequired[str]
+    """Whether all is mutual TLS in it, and nothing may talk to anything but by further policies; needs Istio's CRDs."""
+    labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Further labels."""
+    annotations: NotRequired[pulumi.Input[dict[str, str]]]
+    """Annotations."""
+    pod_security: NotRequired[pulumi.Input[str]]
     """Pod Security Standard that is enforced; left out, it is the cluster's."""
     quota: NotRequired[pulumi.Input[dict[str, Any]]]
     """Specification of the ResourceQuota; left out, there is none."""
@@ -34,12 +38,16 @@ class MeshNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
-        labels = {"istio-injection": "enabled"} if args.get("injected") else {}
+        labels: dict[str, Any] = {"istio-injection": "enabled"} if args.get("injected") else {}
         if "pod_security" in args:
             labels["pod-security.kubernetes.io/enforce"] = args["pod_security"]
         namespace = Namespace(
             f"{name}-namespace",
-            metadata={"name": args["namespace"], "labels": labels},
+            metadata={
+                "name": args["namespace"],
+                "labels": merged(args.get("labels"), labels),
+                "annotations": args.get("annotations"),
+            },
             opts=pulumi.ResourceOptions(parent=self),
         )
         # They hold no data, and can be taken away where the namespace cannot.
@@ -52,7 +60,7 @@ class MeshNamespace(pulumi.ComponentResource):
             defaults: Any = args["container_defaults"]
             LimitRange(f"{name}-container-defaults", metadata=metadata, spec=defaults, opts=within)
         if args.get("closed"):
-            for manifest in (policies.strict(args["namespace"]), *policies.default_deny(args["namespace"])):
+            for manifest in (policies.mutual_tls(args["namespace"]), *policies.default_deny(args["namespace"])):
                 policy(f"{name}-{manifest['kind'].lower()}", manifest, opts=within)
-        self.namespace = pulumi.Output.from_input(args["namespace"])
+        self.namespace = made(args["namespace"], namespace)
         self.register_outputs({"namespace": self.namespace})

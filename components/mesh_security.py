@@ -11,11 +11,11 @@ class MeshSecurityArgs(TypedDict):
     """What MeshSecurity needs."""
 
     policies: list[dict[str, Any]]
-    """Manifests ``{apiVersion, kind, metadata: {name, namespace}, spec}`` of Istio resources and NetworkPolicies."""
+    """Manifests ``{apiVersion, kind, metadata, spec}`` of Istio resources and NetworkPolicies, with plain metadata."""
 
 
 class MeshSecurity(pulumi.ComponentResource):
-    """The mesh's policies and routes: closed by default, open where declared."""
+    """The policies of mesh and network, and the ways in and out: closed by default, open where declared."""
 
     policy_names: pulumi.Output[list[str]]
     """What was made, each as ``kind/namespace/name``."""

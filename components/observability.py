@@ -11,7 +11,7 @@ from components.manifest import custom_resource, timeouts
 class ObservabilityArgs(TypedDict):
     """What Observability needs."""
 
-    namespace: str
+    namespace: pulumi.Input[str]
     """Namespace of the control plane, where the tools go."""
     tracing_provider: pulumi.Input[str]
     """Name of the tracing provider in the mesh configuration."""
@@ -21,7 +21,7 @@ class ObservabilityArgs(TypedDict):
     """URL that takes traces by OTLP over gRPC."""
     jaeger: NotRequired[ChartSource]
     """Jaeger's chart; left out, it is not installed."""
-    jaeger_name: str
+    jaeger_name: pulumi.Input[str]
     """Release name of Jaeger."""
     jaeger_url: pulumi.Input[str]
     """URL of Jaeger inside the cluster."""
@@ -54,7 +54,9 @@ class Observability(pulumi.ComponentResource):
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:Observability", name, dict(args), opts)
 
-        def chart(suffix: str, source: ChartSource, release: str, *needs: pulumi.Resource) -> pulumi.Resource:
+        def chart(
+            suffix: str, source: ChartSource, release: pulumi.Input[str], *needs: pulumi.Resource
+        ) -> pulumi.Resource:
             return install(
                 f"{name}-{suffix}",
                 source,

@@ -5,13 +5,13 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from components.chart import ChartSource, install
-from components.manifest import timeouts
+from components.manifest import made, timeouts
 
 
 class StrimziOperatorArgs(TypedDict):
     """What a StrimziOperator needs."""
 
-    namespace: str
+    namespace: pulumi.Input[str]
     """Namespace of the operator, which must exist."""
     chart: ChartSource
     """The operator's chart, with the namespaces to watch among its values."""
@@ -29,7 +29,7 @@ class StrimziOperator(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: StrimziOperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:StrimziOperator", name, dict(args), opts)
-        install(
+        chart = install(
             f"{name}-chart",
             args["chart"],
             release="strimzi",
@@ -37,5 +37,5 @@ class StrimziOperator(pulumi.ComponentResource):
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
-        self.namespace = pulumi.Output.from_input(args["namespace"])
+        self.namespace = made(args["namespace"], chart)
         self.register_outputs({"namespace": self.namespace})

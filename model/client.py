@@ -14,7 +14,8 @@ class Client:
 
     ``labels`` and ``broker_labels`` select the pods of client and brokers; ``principal`` is the client's identity in
     the mesh; ``brokers`` and ``services`` are DNS names: those of the brokers, in ``cluster_namespace``, and those of
-    whatever else the client calls, each as ``namespace/host``.
+    whatever else the client calls, each as ``namespace/host``. ``opening`` and ``closing`` name the policies in the
+    cluster's and in the client's namespace.
     """
 
     namespace: Any
@@ -26,6 +27,7 @@ class Client:
     brokers: tuple[Any, ...]
     services: tuple[Any, ...]
     opening: Any
+    closing: Any
     istio_namespace: Any
     dns_namespace: Any
     dns_ports: tuple[int, ...]
@@ -37,7 +39,8 @@ _TO_KAFKA = ports([names.KAFKA_PORT])
 def openings(client: Client) -> Iterator[tuple[str, Manifest]]:
     """Yield what lets a client in to the brokers, each policy under a short name.
 
-    They are in the cluster's namespace, by the name ``opening``, and add to what its own stack has there.
+    They are in the cluster's namespace, and add to what its own stack has there. Where that has nothing, the first
+    policy that allows something refuses the rest: Strimzi's own ports, which its mutual TLS guards, are let through.
     """
     yield (
         "brokers-authorization",
@@ -53,7 +56,8 @@ def openings(client: Client) -> Iterator[tuple[str, Manifest]]:
                     {
                         "from": [{"source": {"principals": [client.principal]}}],
                         "to": [{"operation": {"ports": [str(names.KAFKA_PORT)]}}],
-                    }
+                    },
+                    {"to": [{"operation": {"ports": [str(port) for port in names.STRIMZI_PORTS.values()]}}]},
                 ],
             },
         ),
@@ -76,7 +80,7 @@ def openings(client: Client) -> Iterator[tuple[str, Manifest]]:
 
 def closings(client: Client) -> Iterator[tuple[str, Manifest]]:
     """Yield what keeps everything but Kafka from a client, and a client from everything else, likewise."""
-    own = {"name": client.service_account, "namespace": client.namespace}
+    own = {"name": client.closing, "namespace": client.namespace}
     yield (
         "mutual-tls",
         manifest(

@@ -1,10 +1,9 @@
 """Specifications of Strimzi's resources, `kafka.strimzi.io/v1` (Strimzi 1.2)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from model import alerts, names, policies
-from model.access import Acl
 from model.settings import Monitoring, NodePool, Settings, StorageType
 
 
@@ -121,14 +120,15 @@ def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
     }
 
 
-def acl_rules(acls: Iterable[Acl]) -> list[dict[str, Any]]:
-    """Return a user's ACLs as a KafkaUser has them."""
-    return [
-        {
-            "type": "allow",
-            "resource": {"type": acl.resource, "name": acl.name, "patternType": "literal"},
-            "operations": list(acl.operations),
-            "host": "*",
-        }
-        for acl in acls
-    ]
+def acl_rule(acl: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule of a KafkaUser's ``spec.authorization.acls``.
+
+    ``acl`` is ``{resource, name?, pattern?, operations}``; its values may be Pulumi outputs.
+    """
+    named = {"name": acl["name"], "patternType": acl.get("pattern", "literal")} if "name" in acl else {}
+    return {
+        "type": "allow",
+        "resource": {"type": acl["resource"], **named},
+        "operations": acl["operations"],
+        "host": "*",
+    }

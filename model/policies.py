@@ -28,7 +28,7 @@ GATEWAY = "ingress"
 
 
 def policies(settings: Settings) -> tuple[Manifest, ...]:
-    """Return every policy of the system, default-deny first."""
+    """Return everything that says who may talk to whom, default-deny first."""
     model = access_model(settings)
     made = (
         *peer_authentications(settings),
@@ -42,17 +42,20 @@ def policies(settings: Settings) -> tuple[Manifest, ...]:
             *authorization_policies(settings, model),
             *sidecars(settings, model),
             *service_entries(settings, model),
-            *destination_rules(settings),
-            *virtual_services(settings),
         )
     if settings.has_platform:
         made += (*gateways(settings),)
     return made
 
 
-def strict(namespace: Any) -> Manifest:
-    """Mutual TLS everywhere in a namespace, whose name may be a Pulumi output."""
-    return manifest(SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": "STRICT"}})
+def routes(settings: Settings) -> tuple[Manifest, ...]:
+    """Return where calls go that are allowed: to versions of services, which must be there by then."""
+    return (*destination_rules(settings), *virtual_services(settings))
+
+
+def mutual_tls(namespace: Any, mode: str = "STRICT") -> Manifest:
+    """Mutual TLS everywhere in a namespace, whose name may be a Pulumi output; with mode PERMISSIVE plaintext too."""
+    return manifest(SECURITY, "PeerAuthentication", "default", namespace, {"mtls": {"mode": mode}})
 
 
 def default_deny(namespace: Any) -> Iterator[Manifest]:
@@ -74,7 +77,7 @@ def peer_authentications(settings: Settings) -> Iterator[Manifest]:
     """
     istio = (settings.istio_namespace,) if settings.has_platform else ()
     for namespace in (*istio, *settings.namespaces.values()):
-        yield strict(namespace)
+        yield mutual_tls(namespace)
     if not settings.has_application:
         return
     yield manifest(

@@ -23,6 +23,7 @@ from components.kafka_credentials import KafkaCredentials
 from components.kafka_topic import KafkaTopic
 from components.kafka_user import KafkaUser
 from components.mesh_namespace import MeshNamespace
+from components.mesh_routes import MeshRoutes
 from components.mesh_security import MeshSecurity
 from components.observability import Observability
 from components.strimzi_operator import StrimziOperator
@@ -40,6 +41,7 @@ COMPONENTS: Final[list[type[pulumi.ComponentResource]]] = [
     KafkaTopic,
     KafkaUser,
     MeshNamespace,
+    MeshRoutes,
     MeshSecurity,
     Observability,
     StrimziOperator,

@@ -1,6 +1,7 @@
 """A Kafka cluster that Strimzi already runs, taken into the mesh as it is: its manifests, its names, its data.
 
-Nothing is made anew: an object that is there already is taken over. ``pulumi destroy`` gives it back.
+An object that is there already is taken over, and ``pulumi destroy`` gives it back. The first run refuses nobody; once
+brokers and clients have sidecars, ``enforced`` refuses whoever is not declared.
 """
 
 from pathlib import Path
@@ -15,36 +16,48 @@ from components.kafka_cluster import KafkaCluster
 from components.kafka_topic import KafkaTopic
 from components.mesh_namespace import MeshNamespace
 from components.mesh_security import MeshSecurity
+from model import policies
 
 manifests = list(yaml.safe_load_all(Path(__file__).with_name("kafka.yaml").read_text(encoding="utf-8")))
 cluster = next(manifest for manifest in manifests if manifest["kind"] == "Kafka")
 pools = [manifest for manifest in manifests if manifest["kind"] == "KafkaNodePool"]
 topics = [manifest for manifest in manifests if manifest["kind"] == "KafkaTopic"]
 
+config = pulumi.Config()
 settings = read_settings(
     {
         "layer": "application",  # Istio and Strimzi are there.
-        "strimziNamespace": pulumi.Config().require("strimziNamespace"),
+        "strimziNamespace": config.require("strimziNamespace"),
         "kafkaNamespace": cluster["metadata"]["namespace"],
         "kafkaCluster": cluster["metadata"]["name"],
         "services": [],
         "routes": [],
     }
 )
+
 namespace = MeshNamespace(
     "kafka", arguments.mesh_namespace(settings, "kafka"), pulumi.ResourceOptions(retain_on_delete=True)
 )
-security = MeshSecurity("security", arguments.mesh_security(settings), pulumi.ResourceOptions(depends_on=[namespace]))
 kafka = KafkaCluster(
     "kafka",
     {
         "namespace": namespace.namespace,
         "cluster_name": settings.kafka_cluster,
+        "labels": cluster["metadata"].get("labels", {}),
+        "annotations": cluster["metadata"].get("annotations", {}),
         "spec": cluster["spec"],
-        "node_pools": [{"name": pool["metadata"]["name"], "spec": pool["spec"]} for pool in pools],
+        "node_pools": [
+            {
+                "name": pool["metadata"]["name"],
+                "labels": pool["metadata"].get("labels", {}),
+                "annotations": pool["metadata"].get("annotations", {}),
+                "spec": pool["spec"],
+            }
+            for pool in pools
+        ],
         "wait": settings.wait_for_ready,
     },
-    pulumi.ResourceOptions(depends_on=[security], retain_on_delete=True),
+    pulumi.ResourceOptions(retain_on_delete=True),
 )
 for topic in topics:
     KafkaTopic(
@@ -53,34 +66,37 @@ for topic in topics:
             "namespace": kafka.namespace,
             "cluster_name": kafka.cluster_name,
             "topic_name": topic["metadata"]["name"],
+            "labels": topic["metadata"].get("labels", {}),
+            "annotations": topic["metadata"].get("annotations", {}),
             "spec": topic["spec"],
             "wait": settings.wait_for_ready,
         },
-        pulumi.ResourceOptions(depends_on=[kafka], retain_on_delete=True),
+        pulumi.ResourceOptions(retain_on_delete=True),
     )
 
-# One like this for each workload that uses the cluster; all others are refused from here on.
-billing = KafkaClient(
-    "billing",
-    {
-        "namespace": "billing",
-        "service_account": "billing",
-        "labels": {"app": "billing"},
-        "cluster_namespace": kafka.namespace,
-        "cluster_name": kafka.cluster_name,
-        "acls": [
-            {
-                "type": "allow",
-                "resource": {"type": "topic", "name": "invoices", "patternType": "literal"},
-                "operations": ["Write", "Describe"],
-                "host": "*",
-            }
-        ],
-        "closed": False,  # What else it does goes on.
-        "wait": settings.wait_for_ready,
-    },
-    pulumi.ResourceOptions(depends_on=[kafka]),
-)
+if config.require_bool("enforced"):
+    # One like this for each workload that uses the cluster. The user is a new one: the workload's own goes on.
+    billing = KafkaClient(
+        "billing",
+        {
+            "namespace": "billing",
+            "service_account": "billing",
+            "labels": {"app": "billing"},
+            "cluster_namespace": kafka.namespace,
+            "cluster_name": kafka.cluster_name,
+            "acls": [{"resource": "topic", "name": "invoices", "operations": ["Write", "Describe"]}],
+            "closed": False,  # What else it does goes on.
+            "wait": settings.wait_for_ready,
+        },
+    )
+    pulumi.export("billing", {"user": billing.user_name, "secret": billing.secret_name, "key": billing.secret_key})
+    MeshSecurity("security", arguments.mesh_security(settings), pulumi.ResourceOptions(depends_on=[namespace, billing]))
+else:
+    # For as long as some have a sidecar and some do not.
+    MeshSecurity(
+        "security",
+        {"policies": [policies.mutual_tls(settings.kafka_namespace, "PERMISSIVE")]},
+        pulumi.ResourceOptions(depends_on=[namespace]),
+    )
 
 pulumi.export("bootstrapAddress", kafka.bootstrap_address)
-pulumi.export("billing", {"user": billing.user_name, "secret": billing.secret_name, "key": billing.secret_key})

@@ -15,6 +15,7 @@ LABELS = {"app": NAME, "version": "v1"}
 
 config = pulumi.Config()
 cluster_name, cluster_namespace = config.require("kafkaCluster"), config.require("kafkaNamespace")
+cluster_domain, trust_domain = config.require("clusterDomain"), config.require("trustDomain")
 
 mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "injected": True, "closed": True})
 namespace = mesh.namespace
@@ -36,14 +37,10 @@ kafka = KafkaClient(
         "labels": LABELS,
         "cluster_namespace": cluster_namespace,
         "cluster_name": cluster_name,
-        "acls": [
-            {
-                "type": "allow",
-                "resource": {"type": "topic", "name": NAME, "patternType": "literal"},
-                "operations": ["Write", "Describe"],
-                "host": "*",
-            }
-        ],
+        "cluster_domain": cluster_domain,
+        "trust_domain": trust_domain,
+        "istio_namespace": config.require("istioNamespace"),
+        "acls": [{"resource": "topic", "name": NAME, "operations": ["Write", "Describe"]}],
     },
     within,
 )
@@ -74,11 +71,7 @@ Deployment(
             "spec": {
                 "service_account_name": NAME,
                 "automount_service_account_token": False,
-                "security_context": {
-                    "run_as_non_root": True,
-                    "run_as_user": 10001,
-                    "seccomp_profile": {"type": "RuntimeDefault"},
-                },
+                "security_context": {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}},
                 "containers": [
                     {
                         "name": NAME,

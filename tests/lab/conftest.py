@@ -55,10 +55,11 @@ class Cluster:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def engine(self, *arguments: str, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        """Run the engine's command line in a project's folder."""
+        """Run the engine's command line in a project's folder, the components at hand."""
         command = [sys.executable, "-m", "lab.engine", *arguments, "--cwd", str(directory)]
+        environment = self.environment | {"PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            command, cwd=ROOT, env=self.environment, check=False, capture_output=True, text=True, timeout=280
+            command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=280
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,13 @@ from tests.lab.conftest import Cluster
 pytestmark = pytest.mark.lab
 
 EXAMPLE = ROOT / "examples" / "adopt-cluster"
-OBJECTS = {"kafka": "events", "kafkanodepool": "nodes", "kafkatopic": "invoices"}
+OBJECTS = {"kafka": "events", "kafkanodepool": "nodes", "kafkatopic": "invoices", "kafkauser": "billing"}
+USER = {
+    "apiVersion": "kafka.strimzi.io/v1",
+    "kind": "KafkaUser",
+    "metadata": {"name": "billing", "namespace": "messaging", "labels": {"strimzi.io/cluster": "events"}},
+    "spec": {"authentication": {"type": "scram-sha-512"}},
+}
 NOT_WAITING = ("--yes", "--skip-preview", "--config", "kafka-on-istio:waitForReady=false")
 
 
@@ -31,6 +38,8 @@ def running(cluster: Cluster) -> Iterator[Cluster]:
     for name in ("messaging", "billing"):
         cluster.kubectl("create", "namespace", name)
     cluster.kubectl("apply", "-f", str(EXAMPLE / "kafka.yaml"))
+    cluster.kubectl("apply", "-f", "-", text=json.dumps(USER))
+    cluster.kubectl("-n", "messaging", "annotate", "kafka", "events", "team=payments")
     yield cluster
     cluster.kubectl("delete", "namespace", "messaging", "billing", "--wait=false")
     cluster.kubectl("delete", *files, "--wait=false")
@@ -42,20 +51,36 @@ def identity(cluster: Cluster) -> dict[str, Any]:
     return {kind: (metadata["uid"], metadata["generation"]) for kind, metadata in found.items()}
 
 
+def policies(cluster: Cluster) -> set[str]:
+    """Return the names of what says who may talk to the cluster."""
+    found = cluster.kubectl("-n", "messaging", "get", "authorizationpolicies,networkpolicies", "-o", "name").split()
+    return {name.rpartition("/")[2] for name in found}
+
+
 def test_a_running_cluster_is_taken_over_and_given_back_as_it_was(running: Cluster) -> None:
     before = identity(running)
     result = running.engine("up", "--stack", "adopted", *NOT_WAITING, directory=EXAMPLE)
     assert result.returncode == 0, result.stdout + result.stderr
-    # The same objects, and nothing of what they ask for has changed: no broker is rolled.
+    # The same objects, and nothing of what they ask for has changed: no broker is rolled, nobody is refused.
     assert identity(running) == before
-    namespace = running.get("namespace", "messaging")["metadata"]
-    assert namespace["labels"]["istio-injection"] == "enabled"
-    policies = running.kubectl("-n", "messaging", "get", "authorizationpolicies", "-o", "name").split()
-    assert {name.rpartition("/")[2] for name in policies} == {"default-deny", "events-kafka", "billing-billing"}
-    assert running.get("-n", "messaging", "kafkauser", "billing")["spec"]["authentication"]["type"] == "scram-sha-512"
+    assert running.get("namespace", "messaging")["metadata"]["labels"]["istio-injection"] == "enabled"
+    assert policies(running) == set()
+
+    enforced = (*NOT_WAITING, "--config", "enforced=true")
+    result = running.engine("up", "--stack", "adopted", *enforced, directory=EXAMPLE)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert identity(running) == before
+    assert {"default-deny", "events-kafka", "billing.billing"} <= policies(running)
+    mode = running.get("-n", "messaging", "peerauthentication", "default")["spec"]["mtls"]["mode"]
+    assert mode == "STRICT"
+    user = running.get("-n", "messaging", "kafkauser", "billing.billing")
+    assert user["spec"]["authentication"]["type"] == "scram-sha-512"
 
     result = running.engine("destroy", "--stack", "adopted", *NOT_WAITING[:2], directory=EXAMPLE)
     assert result.returncode == 0, result.stdout + result.stderr
     assert identity(running) == before
-    left = running.kubectl("get", "authorizationpolicies,networkpolicies,kafkausers", "-n", "messaging", "-o", "name")
-    assert left == ""
+    assert running.get("-n", "messaging", "kafka", "events")["metadata"]["annotations"]["team"] == "payments"
+    assert policies(running) == set()
+    assert running.kubectl("-n", "messaging", "get", "kafkausers", "-o", "name").split() == [
+        "kafkauser.kafka.strimzi.io/billing"
+    ]

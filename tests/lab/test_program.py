@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lab.engine.testing import Program
 from lab.engine.urn import name_of
 from lab.lab import ROOT
 from tests.lab.conftest import System
@@ -46,6 +48,20 @@ def changes(cluster: Any, command: str, *arguments: str) -> dict[str, str]:
         and "kafka-on-istio:index" not in step["urn"].rsplit("$", 1)[-1]
         and "pulumi:pulumi:Stack" not in step["urn"]
     }
+
+
+def test_crds_of_kafka_are_kept_where_its_data_is(binaries: Path) -> None:
+    pool = {
+        "name": "combined",
+        "roles": ["controller", "broker"],
+        "replicas": 1,
+        "storage": {"type": "persistent-claim", "size": "1Gi", "deleteClaim": False},
+    }
+    preview = Program(ROOT).preview(stack="lab", config={"kafkaData": "protected", "kafkaNodePools": [pool]})
+    found = preview.all("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+    crds = [item for item in found if item.inputs["spec"]["group"].endswith("strimzi.io")]
+    assert len(crds) >= 4
+    assert [name_of(item.urn) for item in crds if not (item.protect and item.retain_on_delete)] == []
 
 
 def test_up_makes_kafka_its_topics_and_its_users(stack: Any) -> None:

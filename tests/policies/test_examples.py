@@ -13,4 +13,10 @@ pytestmark = pytest.mark.engine
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_keeps_every_rule(example: str, judge: Judge) -> None:
-    assert judge(resources(Program(ROOT / "examples" / example).simulate())) == {}
+    config = {"enforced": True} if example == "adopt-cluster" else {}
+    assert judge(resources(Program(ROOT / "examples" / example).simulate(config=config))) == {}
+
+
+def test_a_cluster_that_is_being_adopted_is_told_to_be_open(judge: Judge) -> None:
+    said = judge(resources(Program(ROOT / "examples" / "adopt-cluster").simulate()))
+    assert set(said) == {"mesh-strict", "default-deny"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from model import kafka
-from model.access import access_model, kafka_users
-from model.policies import policies
+from model.access import Acl, access_model, kafka_users
+from model.policies import policies, routes
 from model.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -106,7 +106,7 @@ def test_the_host_outside_is_open_to_recommendation_v3_alone(settings: Load) -> 
 def test_an_instance_is_told_apart_by_namespaces_and_paths(settings: Load) -> None:
     loaded = settings(instance="pr-7")
     assert (loaded.kafka_namespace, loaded.application_namespace) == ("kafka-pr-7", "demo-app-pr-7")
-    made = policies(loaded)
+    made = (*policies(loaded), *routes(loaded))
     assert all("kafka" not in name.partition("/")[0] or "kafka-pr-7/" in name for name in of_kind(made, "Sidecar"))
     http = of_kind(made, "VirtualService")["demo-app-pr-7/ingress"]["http"]
     assert http[0]["match"][0]["uri"] == {"exact": "/pr-7/customer"}
@@ -166,12 +166,25 @@ def test_the_gateway_goes_where_it_is_declared_to_go_and_nowhere_else(settings: 
 
 
 def test_calls_are_shared_out_by_weight(settings: Load) -> None:
-    route = of_kind(policies(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
+    route = of_kind(routes(settings()), "VirtualService")["demo-app/recommendation"]["http"][0]["route"]
     assert [(item["destination"]["subset"], item["weight"]) for item in route] == [
         ("v1", 40),
         ("v2", 40),
         ("v3", 20),
     ]
+
+
+def test_a_rule_is_for_what_it_names() -> None:
+    assert kafka.acl_rule({"resource": "topic", "name": "orders", "operations": ["Write"]}) == {
+        "type": "allow",
+        "resource": {"type": "topic", "name": "orders", "patternType": "literal"},
+        "operations": ["Write"],
+        "host": "*",
+    }
+    prefixed = kafka.acl_rule({"resource": "group", "name": "shop-", "pattern": "prefix", "operations": ["Read"]})
+    assert prefixed["resource"] == {"type": "group", "name": "shop-", "patternType": "prefix"}
+    cluster = kafka.acl_rule({"resource": "cluster", "operations": ["Describe"]})
+    assert cluster["resource"] == {"type": "cluster"}
 
 
 def test_a_users_rights_are_its_own_topic_and_no_more(settings: Load) -> None:
@@ -182,14 +195,8 @@ def test_a_users_rights_are_its_own_topic_and_no_more(settings: Load) -> None:
         "recommendation-writer",
         "consumer-reader-writer",
     }
-    assert kafka.acl_rules(users["customer-writer"].acls) == [
-        {
-            "type": "allow",
-            "resource": {"type": "topic", "name": "demo-application-log-customer", "patternType": "literal"},
-            "operations": ["Write", "Create", "Describe"],
-            "host": "*",
-        }
-    ]
+    own = Acl("topic", "demo-application-log-customer", ("Write", "Create", "Describe"))
+    assert users["customer-writer"].acls == (own,)
     consumer = [(acl.resource, acl.name, set(acl.operations)) for acl in users["consumer-reader-writer"].acls]
     assert ("topic", "demo-application-log-customer", {"Read", "Describe"}) in consumer
     assert ("topic", "demo-application-log-aggregated", {"Write", "Describe"}) in consumer

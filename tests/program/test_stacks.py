@@ -180,6 +180,11 @@ def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Preview
     assert kept == [item for item in prod.resources if (item.protect or item.retain_on_delete) and item.custom]
 
 
+def test_in_use_strimzi_stays_with_the_data_for_with_its_crds_all_kafka_would_go(prod: Preview) -> None:
+    chart = prod.one("kubernetes:helm.sh/v4:Chart", "strimzi-chart")
+    assert (chart.protect, chart.retain_on_delete) == (True, True)
+
+
 def test_in_use_services_that_are_called_are_scaled_and_keep_a_pod(prod: Preview) -> None:
     http = ("customer-v1", "preference-v1", "recommendation-v1", "recommendation-v2", "recommendation-v3")
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):

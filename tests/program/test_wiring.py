@@ -31,7 +31,7 @@ def test_every_component_has_a_token_of_this_package(dev: Preview) -> None:
         f"kafka-on-istio:index:{noun}"
         for noun in (
             "DemoApplication", "DemoService", "IstioControlPlane", "KafkaCluster", "KafkaCredentials", "KafkaTopic",
-            "KafkaUser", "MeshNamespace", "MeshSecurity", "Observability", "StrimziOperator",
+            "KafkaUser", "MeshNamespace", "MeshRoutes", "MeshSecurity", "Observability", "StrimziOperator",
         )
     }  # fmt: skip
 
@@ -51,6 +51,7 @@ def order(dev: Preview) -> list[tuple[Resource, Resource]]:
         dev.one(chart, "strimzi-chart"),
     )
     policies = [item for item in dev.resources if "kafka-on-istio:index:MeshSecurity$" in item.urn]
+    routes = [item for item in dev.resources if "kafka-on-istio:index:MeshRoutes$" in item.urn]
     deployments = dev.all("kubernetes:apps/v1:Deployment")
     topics, users = dev.all(f"{CUSTOM}KafkaTopic"), dev.all(f"{CUSTOM}KafkaUser")
     return [
@@ -62,6 +63,7 @@ def order(dev: Preview) -> list[tuple[Resource, Resource]]:
         (pool, strimzi),
         *((item, kafka) for item in (*topics, *users)),
         *((deployment, topic) for deployment in deployments for topic in topics),
+        *((route, deployment) for route in routes for deployment in deployments),
     ]
 
 

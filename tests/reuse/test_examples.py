@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def test_an_example_takes_the_components_as_a_package(tmp_path: Path) -> None:
     """What its requirements name installs, from the example's folder as Pulumi does it."""
     # A copy, for pip builds where the source is.
     for name in ("components", "model", "examples"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("pyproject.toml", "requirements.txt"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    for name in ("pyproject.toml", "requirements.txt", "Pulumi.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     example = tmp_path / "examples" / "own-service"
     needed = [line for line in (example / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
@@ -54,6 +55,31 @@ def test_an_example_takes_the_components_as_a_package(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), "../.."]
     subprocess.run(command, cwd=example, check=True, timeout=240)
     assert {path.name for path in target.iterdir() if "info" not in path.name} == {"components", "model"}
+    # Apart from its source, it makes what the example makes.
+    shutil.rmtree(tmp_path / "components")
+    shutil.rmtree(tmp_path / "model")
+    (tmp_path / "Pulumi.yaml").unlink()
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "lab.engine",
+            "preview",
+            "--offline",
+            "--stack",
+            "test",
+            "--cwd",
+            str(tmp_path / "examples" / "kafka-only"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "kafka-on-istio:index:KafkaCluster kafka create" in result.stdout
     metadata = next(target.glob("kafka_on_istio-*/METADATA")).read_text()
     for line in (ROOT / "requirements.txt").read_text().split():
         assert f"Requires-Dist: {line}" in metadata
@@ -81,12 +107,20 @@ def test_a_service_of_ones_own_writes_its_topic_and_can_do_nothing_else() -> Non
 
 
 def test_the_way_in_to_the_brokers_is_for_that_service_and_that_cluster() -> None:
-    made = preview("own-service", namespace="shop", kafkaNamespace="streams", kafkaCluster="events")
+    made = preview(
+        "own-service", namespace="shop", kafkaNamespace="streams", kafkaCluster="events", trustDomain="shop.example"
+    )
     opening = made.one("kubernetes:security.istio.io/v1:AuthorizationPolicy", "orders-brokers-authorization").inputs
-    assert opening["metadata"] == {"name": "shop-orders", "namespace": "streams"}
-    rule = opening["spec"]["rules"][0]
-    assert rule["from"] == [{"source": {"principals": ["cluster.local/ns/shop/sa/orders"]}}]
-    assert rule["to"] == [{"operation": {"ports": ["9092"]}}]
+    assert opening["metadata"] == {"name": "shop.orders", "namespace": "streams"}
+    # The first policy that allows something refuses the rest: Kafka's own connections are let through.
+    assert opening["spec"]["rules"] == [
+        {
+            "from": [{"source": {"principals": ["shop.example/ns/shop/sa/orders"]}}],
+            "to": [{"operation": {"ports": ["9092"]}}],
+        },
+        {"to": [{"operation": {"ports": ["9090", "9091", "8443"]}}]},
+    ]
+    assert made.one("kubernetes:kafka.strimzi.io/v1:KafkaUser").inputs["metadata"]["name"] == "shop.orders"
     brokers = {"strimzi.io/cluster": "events", "strimzi.io/name": "events-kafka"}
     assert opening["spec"]["selector"] == {"matchLabels": brokers}
     network = made.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "orders-brokers-network").inputs["spec"]
@@ -135,8 +169,22 @@ def test_a_stack_of_an_example_sets_what_a_stack_of_ours_can() -> None:
 
 
 def test_an_adopted_cluster_is_left_as_it_is_when_the_stack_goes() -> None:
-    made = preview("adopt-cluster")
+    made = preview("adopt-cluster", enforced=True)
     kept = [item for item in objects(made) if item.retain_on_delete]
     assert {item.type.rpartition(":")[2] for item in kept} == {"Namespace", "Kafka", "KafkaNodePool", "KafkaTopic"}
     assert {item.inputs["metadata"].get("namespace") for item in objects(made)} == {None, "messaging", "billing"}
     assert made.all("kubernetes:helm.sh/v4:Chart") == []
+
+
+def test_adoption_refuses_nobody_until_it_is_told_to() -> None:
+    first = preview("adopt-cluster")
+    assert objects(first, "AuthorizationPolicy", "NetworkPolicy", "Sidecar", "KafkaUser") == []
+    assert [item.inputs["spec"] for item in objects(first, "PeerAuthentication")] == [{"mtls": {"mode": "PERMISSIVE"}}]
+    second = preview("adopt-cluster", enforced=True)
+    assert len(objects(second, "AuthorizationPolicy")) == 3
+    # Whoever is declared is let in before others are refused.
+    denies = second.one(
+        "kubernetes:security.istio.io/v1:AuthorizationPolicy", "security-authorizationpolicy-messaging-default-deny"
+    )
+    opening = second.one("kubernetes:security.istio.io/v1:AuthorizationPolicy", "billing-brokers-authorization")
+    assert second.depends(denies, opening)

@@ -1,0 +1,35 @@
+"""Where calls go in the mesh."""
+
+from typing import Any, TypedDict
+
+import pulumi
+
+from components.manifest import custom_resource
+
+
+class MeshRoutesArgs(TypedDict):
+    """What MeshRoutes need."""
+
+    routes: list[dict[str, Any]]
+    """Manifests ``{apiVersion, kind, metadata, spec}`` of DestinationRules and VirtualServices, with plain metadata."""
+
+
+class MeshRoutes(pulumi.ComponentResource):
+    """The versions of services, and how calls are shared out over them; what they lead to must be there."""
+
+    route_names: pulumi.Output[list[str]]
+    """What was made, each as ``kind/namespace/name``."""
+
+    def __init__(self, name: str, args: MeshRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kafka-on-istio:index:MeshRoutes", name, dict(args), opts)
+        made = []
+        for manifest in args["routes"]:
+            kind, metadata = manifest["kind"], manifest["metadata"]
+            custom_resource(
+                f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}",
+                manifest,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
+        self.route_names = pulumi.Output.from_input(made)
+        self.register_outputs({"routeNames": self.route_names})
