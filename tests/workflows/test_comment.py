@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ci.comment import LIMIT, MARK, body, plan, pull_request
+from tests.workflows.conftest import ROOT, Api
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[2]
 RUN = "https://github.example/run/1"
 OURS = {"id": 7, "user": {"login": "github-actions[bot]"}, "body": f"{MARK}\nold"}
 
@@ -75,49 +71,8 @@ def test_a_run_of_a_commit_that_is_no_longer_the_last_is_for_no_pull_request() -
     assert pull_request(pulls, {"head_sha": "c"}) is None
 
 
-class Api:
-    """Answers as GitHub does, and keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, str, Any]] = []
-        self.comments: list[dict[str, Any]] = []
-        self.status = 200
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                token = self.headers["Authorization"]
-                api.requests.append((self.command, self.path, token, json.loads(content) if content else None))
-                pulls = [{"number": 12, "head": {"sha": "abc"}}]
-                found = pulls if "/pulls?" in self.path else api.comments
-                page = int(self.path.partition("&page=")[2].partition("&")[0] or 1)
-                answer = found[(page - 1) * 100 : page * 100] if self.command == "GET" else {}
-                self.send_response(api.status)
-                self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
-
-            def log_message(self, *args: Any) -> None: ...
-
-        for method in ("GET", "POST", "PATCH", "DELETE"):
-            setattr(Handler, f"do_{method}", Handler.answer)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-
 @pytest.fixture
-def api() -> Iterator[Api]:
-    stand_in = Api()
-    thread = threading.Thread(target=stand_in.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield stand_in
-    stand_in.server.shutdown()
-    thread.join()
-    stand_in.server.server_close()
-
-
-@pytest.fixture
-def environment(tmp_path: Path, api: Api) -> dict[str, str]:
+def environment(tmp_path: Path, runner: dict[str, str]) -> dict[str, str]:
     run = {
         "head_sha": "abc",
         "head_branch": "change",
@@ -125,13 +80,7 @@ def environment(tmp_path: Path, api: Api) -> dict[str, str]:
         "html_url": RUN,
     }
     (tmp_path / "event.json").write_text(json.dumps({"workflow_run": run}))
-    return {
-        **os.environ,
-        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
-        "GITHUB_REPOSITORY": "owner/name",
-        "GITHUB_API_URL": f"http://127.0.0.1:{api.server.server_port}",
-        "GITHUB_TOKEN": "s3cret",
-    }
+    return runner | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
 
 
 def comment(file: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from ci.image import with_image
+from tests.workflows.conftest import ROOT
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[2]
 IMAGE = f"ghcr.io/owner/name/services@sha256:{'0a' * 32}"
+EARLIER = IMAGE.replace("0a", "0b")
 STACKS = ("dev", "openshift", "prod", "test")
 
 
@@ -24,16 +25,23 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_the_shipped_settings_differ_by_the_image_alone(tmp_path: Path) -> None:
+def others(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("  kafka-on-istio:image:")]
+
+
+@pytest.mark.parametrize("earlier", [(), (EARLIER,)])
+def test_the_shipped_settings_differ_by_the_image_alone(tmp_path: Path, earlier: tuple[str, ...]) -> None:
     for stack in STACKS:
         shutil.copy(ROOT / f"Pulumi.{stack}.yaml", tmp_path)
-    result = run(tmp_path, IMAGE, *STACKS)
-    assert result.returncode == 0, result.stderr
+    for image in (*earlier, IMAGE):
+        result = run(tmp_path, image, *STACKS)
+        assert result.returncode == 0, result.stderr
     for stack in STACKS:
         before = (ROOT / f"Pulumi.{stack}.yaml").read_text()
         after = (tmp_path / f"Pulumi.{stack}.yaml").read_text()
         assert yaml.safe_load(after)["config"] == yaml.safe_load(before)["config"] | {"kafka-on-istio:image": IMAGE}
-        assert [line for line in after.splitlines() if "image" not in line] == before.splitlines()
+        assert others(after) == others(before)
+        assert len(after.splitlines()) == len(others(after)) + 1
 
 
 def test_the_next_image_takes_the_place_of_the_last() -> None:

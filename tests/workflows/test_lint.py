@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lab import cache
 from lab.binaries.build import toolchain
+from tests.workflows.conftest import ROOT, WORKFLOWS, load, workflow
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[2]
 MODULE = Path(__file__).parent / "actionlint"
 TOOLS = Path(sys.executable).parent
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROGRAM = ROOT / ".github" / "actions" / "program" / "action.yml"
 
 
@@ -96,12 +94,6 @@ def test_zizmor_finds_what_is_put_in(copied: Path, name: str, old: str, new: str
     assert f"[{rule}]" in result.stdout
 
 
-def load(path: Path) -> dict[str, Any]:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    # YAML 1.1 reads the key `on` as a truth.
-    return {**document, "on": document.get(True)}
-
-
 def jobs() -> list[Any]:
     return [
         pytest.param(path.stem, name, job, id=f"{path.stem}-{name}")
@@ -142,9 +134,9 @@ def test_secrets_go_only_to_jobs_of_an_environment(workflow: str, name: str, job
 
 
 def test_code_of_a_pull_request_meets_no_right_to_write_and_no_secret() -> None:
-    offline = load(ROOT / ".github" / "workflows" / "preview.yml")["jobs"]["offline"]
+    offline = workflow("preview")["jobs"]["offline"]
     assert offline["permissions"] == {"contents": "read"}
-    comment = load(ROOT / ".github" / "workflows" / "comment.yml")
+    comment = workflow("comment")
     assert list(comment["on"]) == ["workflow_run"]
     (job,) = comment["jobs"].values()
     checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
