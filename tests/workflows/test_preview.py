@@ -78,7 +78,7 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
     assert {(kind, name) for step, kind, name in rows if step == "create"} == {
         ("DemoService", "demo-audit"),
         ("Deployment", "demo-audit-audit-v1"),
-        ("DestinationRule", "security-destinationrule-demo-app-audit"),
+        ("DestinationRule", "routes-destinationrule-demo-app-audit"),
         ("KafkaCredentials", "audit-writer-credentials"),
         ("KafkaTopic", "demo-application-log-audit"),
         ("KafkaTopic", "demo-application-log-audit-topic"),
@@ -91,7 +91,7 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
         ("Service", "demo-audit-service"),
         ("ServiceAccount", "demo-audit-audit-v1-account"),
         ("Sidecar", "security-sidecar-demo-app-audit-v1"),
-        ("VirtualService", "security-virtualservice-demo-app-audit"),
+        ("VirtualService", "routes-virtualservice-demo-app-audit"),
     }
     # Who is called, and the brokers, let it in; no one else.
     assert {(kind, name) for step, kind, name in rows if step != "create" and not _is_component(kind)} == {
@@ -107,7 +107,7 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
 
 
 def _is_component(kind: str) -> bool:
-    return kind in {"DemoApplication", "KafkaCluster", "MeshSecurity"}
+    return kind in {"DemoApplication", "KafkaCluster", "MeshRoutes", "MeshSecurity"}
 
 
 @pytest.mark.engine
