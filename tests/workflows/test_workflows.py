@@ -146,3 +146,9 @@ def test_a_change_of_the_program_or_of_settings_is_deployed() -> None:
     program = [path for path in files if touched(files, [path]).present]
     assert {"Pulumi.dev.yaml", "Pulumi.README.md", "__main__.py", "model/settings.py"} <= {*program}
     assert [path for path in program if not is_deployed(path)] == []
+
+
+def test_the_tests_are_run_as_the_readme_says() -> None:
+    assert "\n$ make test " in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert script("test", "test", "The README's test command").endswith(" make test")
+    assert {"push", "pull_request", "merge_group"} == {*workflow("test")["on"]}
