@@ -1,6 +1,7 @@
 """Kafka in an Istio mesh: the settings, the building blocks, how they hang together, and what comes out."""
 
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -18,7 +19,7 @@ from components.mesh_security import MeshSecurity
 from components.observability import Observability
 from components.platform_reference import PlatformReference
 from components.strimzi_operator import StrimziOperator
-from model import access, commands, platform
+from model import access, commands, page, platform
 from model.settings import Service
 
 settings = read_settings()
@@ -29,6 +30,8 @@ def after(*needs: pulumi.Input[pulumi.Resource], holds_data: bool = False) -> pu
     kept = (holds_data and settings.keeps_data) or None
     return pulumi.ResourceOptions(depends_on=list(needs), protect=kept, retain_on_delete=kept)
 
+
+outputs: dict[str, Any] = {}
 
 # The mesh, made here or before, and the namespaces that belong to it.
 mesh: IstioControlPlane | PlatformReference
@@ -53,7 +56,7 @@ if settings.has_platform:
     operator = StrimziOperator("strimzi", arguments.strimzi_operator(settings), after(security, holds_data=True))
     kafka_needs.append(operator)
     services_need.append(observability)
-    pulumi.export("platform", platform.exported(settings))
+    outputs["platform"] = platform.exported(settings)
 
 
 def application() -> None:
@@ -83,16 +86,19 @@ def application() -> None:
         )
         # No call goes to a version whose pods are not there.
         MeshRoutes("routes", arguments.mesh_routes(settings), after(demo))
-    pulumi.export("bootstrapAddress", kafka.bootstrap_address)
-    pulumi.export("accessModel", access.exported(settings))
+    outputs["bootstrapAddress"] = kafka.bootstrap_address
+    outputs["accessModel"] = access.exported(settings)
 
 
 if settings.has_application:
     application()
 
-pulumi.export("ingressAddress", mesh.ingress_address)
-pulumi.export(
-    "namespaces", {"istio": mesh.namespace} | {name: namespace.namespace for name, namespace in namespaces.items()}
-)
-pulumi.export("commands", commands.to_try(settings))
-pulumi.export("readme", Path(__file__).with_name("Pulumi.README.md").read_text(encoding="utf-8"))
+outputs["ingressAddress"] = mesh.ingress_address
+outputs["namespaces"] = {
+    "istio": mesh.namespace,
+    **{name: namespace.namespace for name, namespace in namespaces.items()},
+}
+outputs["commands"] = commands.to_try(settings)
+outputs["readme"] = page.of(Path(__file__).with_name("Pulumi.README.md").read_text(encoding="utf-8"), outputs)
+for name, value in outputs.items():
+    pulumi.export(name, value)

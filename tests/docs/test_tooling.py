@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from typing import Any
 
@@ -83,3 +84,13 @@ def test_the_devcontainer_has_the_python_of_the_project_and_sets_itself_up() -> 
     required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert container["image"].rpartition(":")[2].startswith(required.removeprefix(">="))
     assert container["postCreateCommand"].removeprefix("make ") in targets((ROOT / "Makefile").read_text("utf-8"))
+
+
+def test_every_folder_has_its_row() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {line.partition("/")[0] for line in listed.splitlines() if "/" in line}
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    # Whoever runs the tests for us, of which nobody else needs to know.
+    assert sorted(name for name in folders - {".ci"} if f"`{name}/" not in table) == []
+    tests = {line.split("/")[1] for line in listed.splitlines() if line.startswith("tests/") and line.count("/") > 1}
+    assert sorted(name for name in tests if f"`tests/{name}/`" not in table) == []

@@ -180,6 +180,24 @@ def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Preview
     assert kept == [item for item in prod.resources if (item.protect or item.retain_on_delete) and item.custom]
 
 
+def test_in_use_nothing_of_the_mesh_is_one_of_its_kind(prod: Preview) -> None:
+    charts = {name_of(item.urn): item.inputs["values"] for item in prod.all("kubernetes:helm.sh/v4:Chart")}
+    assert charts["istio-istiod"]["autoscaleMin"] == 2
+    gateway = charts["istio-gateway"]
+    assert (gateway["autoscaling"]["minReplicas"], gateway["podDisruptionBudget"]) == (2, {"minAvailable": 1})
+    assert charts["observability-prometheus"]["server"]["persistentVolume"]["enabled"] is True
+
+
+def test_in_use_the_services_tell_prometheus_where_their_metrics_are(prod: Preview) -> None:
+    for item in prod.all("kubernetes:apps/v1:Deployment"):
+        pod = item.inputs["spec"]["template"]
+        assert pod["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(pod["spec"]["containers"][0]["ports"][0]["containerPort"]),
+            "prometheus.io/path": "/metrics",
+        }
+
+
 def test_in_use_strimzi_stays_with_the_data_for_with_its_crds_all_kafka_would_go(prod: Preview) -> None:
     chart = prod.one("kubernetes:helm.sh/v4:Chart", "strimzi-chart")
     assert (chart.protect, chart.retain_on_delete) == (True, True)
