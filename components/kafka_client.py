@@ -57,7 +57,7 @@ class KafkaClient(pulumi.ComponentResource):
 
     What the cluster's own stack has is added to and not changed. On brokers that no policy guards yet, whoever is no
     KafkaClient is refused from then on. A workload that is not closed, in a namespace that is, needs a policy of yours
-    that lets it out to the brokers.
+    that lets it out to the brokers. A closed one is the client of one cluster, for it has one Sidecar.
     """
 
     user_name: pulumi.Output[str]
