@@ -88,6 +88,8 @@ class KafkaClient(pulumi.ComponentResource):
         identity = pulumi.Output.all(
             args.get("trust_domain", "cluster.local"), args["namespace"], args["service_account"]
         )
+        # A dot is in no name of a namespace, so that no two workloads share it.
+        user_name = pulumi.Output.concat(args["namespace"], ".", args["service_account"])
         otlp = pulumi.Output.all(args.get("otlp_service", "jaeger"), istio, domain)
         described = client.Client(
             namespace=args["namespace"],
@@ -104,8 +106,7 @@ class KafkaClient(pulumi.ComponentResource):
                 shown(istio, otlp.apply(lambda parts: names.host(*parts))),
                 *args.get("services", []),
             ),
-            # A dot is in no name of a namespace, so that no two clients share it.
-            opening=pulumi.Output.concat(args["namespace"], ".", args["service_account"]),
+            opening=pulumi.Output.concat(user_name, ".", args["cluster_name"]),
             closing=pulumi.Output.concat(args["service_account"], ".", args["cluster_name"]),
             istio_namespace=istio,
             dns_namespace=args.get("dns_namespace", "kube-system"),
@@ -120,7 +121,7 @@ class KafkaClient(pulumi.ComponentResource):
             {
                 "namespace": args["cluster_namespace"],
                 "cluster_name": args["cluster_name"],
-                "user_name": args.get("user_name", described.opening),
+                "user_name": args.get("user_name", user_name),
                 "acls": args["acls"],
                 "rotation": args.get("rotation", "1"),
                 "cluster_domain": domain,

@@ -70,7 +70,7 @@ def test_a_running_cluster_is_taken_over_and_given_back_as_it_was(running: Clust
     result = running.engine("up", "--stack", "adopted", *enforced, directory=EXAMPLE)
     assert result.returncode == 0, result.stdout + result.stderr
     assert identity(running) == before
-    assert {"default-deny", "events-kafka", "billing.billing"} <= policies(running)
+    assert {"default-deny", "events-kafka", "billing.billing.events"} <= policies(running)
     mode = running.get("-n", "messaging", "peerauthentication", "default")["spec"]["mtls"]["mode"]
     assert mode == "STRICT"
     user = running.get("-n", "messaging", "kafkauser", "billing.billing")

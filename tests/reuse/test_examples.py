@@ -111,7 +111,7 @@ def test_the_way_in_to_the_brokers_is_for_that_service_and_that_cluster() -> Non
         "own-service", namespace="shop", kafkaNamespace="streams", kafkaCluster="events", trustDomain="shop.example"
     )
     opening = made.one("kubernetes:security.istio.io/v1:AuthorizationPolicy", "orders-brokers-authorization").inputs
-    assert opening["metadata"] == {"name": "shop.orders", "namespace": "streams"}
+    assert opening["metadata"] == {"name": "shop.orders.events", "namespace": "streams"}
     # The first policy that allows something refuses the rest: Kafka's own connections are let through.
     assert opening["spec"]["rules"] == [
         {
