@@ -27,6 +27,7 @@ from lab.errors import LabError
 from lab.network import Network
 from lab.node import environment, kubelet, names, rules
 from lab.node.api import Api
+from lab.node.claims import Provisioner
 from lab.node.images import Image
 from lab.node.informer import Informer
 from lab.node.manifest import Manifest
@@ -82,6 +83,7 @@ class Agent:
                 ("policies", NetworkPolicy),
             )
         }
+        self._provisioner = Provisioner(client, folder / "claims")
         self._background: set[asyncio.Task[None]] = set()
         self._recovered = False
 
@@ -105,6 +107,7 @@ class Agent:
         works = (
             self._pods.run(),
             *(informer.run() for informer in self._informers.values()),
+            self._provisioner.run(),
             self._heartbeat(),
             self._follow_network(),
             self._recover(),

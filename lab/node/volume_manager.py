@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 from lightkube import ApiError
 
-from lab.node import volumes
+from lab.node import claims, volumes
 from lab.node.api import Api
 from lab.node.bundle import Mount
 from lab.node.environment import MissingError
@@ -89,6 +89,5 @@ class VolumeManager:
         if kind == "hostPath":
             return Path(volume["hostPath"]["path"])
         if kind == "persistentVolumeClaim":
-            namespace: str = pod["metadata"]["namespace"]
-            return self.claims / namespace / str(volume[kind]["claimName"])
+            return claims.path(self.claims, pod["metadata"]["namespace"], volume[kind]["claimName"])
         return self.folder / str(volume["name"])

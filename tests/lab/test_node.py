@@ -371,6 +371,37 @@ def test_a_pod_ends_in_its_own_time_or_by_force(pods: Pods) -> None:
     assert 2 <= time.monotonic() - begun < 8
 
 
+def test_a_claim_has_a_volume_that_outlives_pods_and_goes_with_it(pods: Pods) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "kept", "namespace": NAMESPACE},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    pods.apply(claim)
+    phase = lambda: pods.node.get("-n", NAMESPACE, "persistentvolumeclaim", "kept")["status"].get("phase")  # noqa: E731
+    assert eventually(lambda: phase() == "Bound")
+    (volume,) = (
+        item
+        for item in pods.node.get("persistentvolumes")["items"]
+        if item["spec"]["claimRef"]["namespace"] == NAMESPACE
+    )
+    folder = Path(volume["spec"]["hostPath"]["path"])
+    mounted = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    spec = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "kept"}}]}
+    pods.apply(pod("writer", container("main", "echo here > /data/file; sleep 1000", **mounted), **spec))
+    eventually((folder / "file").exists)
+    pods.delete("writer")
+    pods.apply(pod("reader", container("main", "cat /data/file; sleep 1000", **mounted), **spec))
+    eventually(lambda: pods.node.try_kubectl("-n", NAMESPACE, "logs", "reader").stdout == "here\n")
+    pods.delete("reader")
+    pods.node.kubectl("-n", NAMESPACE, "delete", "persistentvolumeclaim", "kept")
+    assert eventually(lambda: not folder.exists())
+    assert eventually(
+        lambda: volume["metadata"]["name"] not in pods.node.kubectl("get", "persistentvolumes", "-o", "name")
+    )
+
+
 def debug(pods: Pods, name: str, script: str, **more: Any) -> None:
     """Add a container to debug with to a pod."""
     found = {"name": "debug", "image": "services:test", "command": ["/bin/sh", "-c", script], **more}
