@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource, made, merged, timeouts
+from components.manifest import custom_resource, made, merged, present, timeouts
 from model import names
 
 
@@ -78,12 +78,14 @@ class KafkaCluster(pulumi.ComponentResource):
                 {
                     "apiVersion": "kafka.strimzi.io/v1",
                     "kind": "KafkaNodePool",
-                    "metadata": {
-                        "name": pool["name"],
-                        "namespace": args["namespace"],
-                        "labels": merged(pool.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
-                        "annotations": pool.get("annotations"),
-                    },
+                    "metadata": present(
+                        {
+                            "name": pool["name"],
+                            "namespace": args["namespace"],
+                            "labels": merged(pool.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
+                            "annotations": pool.get("annotations"),
+                        }
+                    ),
                     "spec": pool["spec"],
                 },
                 opts=pulumi.ResourceOptions(parent=self),
@@ -95,12 +97,14 @@ class KafkaCluster(pulumi.ComponentResource):
             {
                 "apiVersion": "kafka.strimzi.io/v1",
                 "kind": "Kafka",
-                "metadata": {
-                    "name": args["cluster_name"],
-                    "namespace": args["namespace"],
-                    "labels": args.get("labels"),
-                    "annotations": args.get("annotations"),
-                },
+                "metadata": present(
+                    {
+                        "name": args["cluster_name"],
+                        "namespace": args["namespace"],
+                        "labels": args.get("labels"),
+                        "annotations": args.get("annotations"),
+                    }
+                ),
                 "spec": args["spec"],
             },
             wait=args.get("wait", True),

@@ -4,7 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource, made, merged, timeouts
+from components.manifest import custom_resource, made, merged, present, timeouts
 
 
 class KafkaTopicArgs(TypedDict):
@@ -41,12 +41,14 @@ class KafkaTopic(pulumi.ComponentResource):
             {
                 "apiVersion": "kafka.strimzi.io/v1",
                 "kind": "KafkaTopic",
-                "metadata": {
-                    "name": args["topic_name"],
-                    "namespace": args["namespace"],
-                    "labels": merged(args.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
-                    "annotations": args.get("annotations"),
-                },
+                "metadata": present(
+                    {
+                        "name": args["topic_name"],
+                        "namespace": args["namespace"],
+                        "labels": merged(args.get("labels"), {"strimzi.io/cluster": args["cluster_name"]}),
+                        "annotations": args.get("annotations"),
+                    }
+                ),
                 "spec": args["spec"],
             },
             wait=args.get("wait", True),

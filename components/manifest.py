@@ -16,6 +16,11 @@ def made(value: pulumi.Input[T], resource: pulumi.Resource) -> pulumi.Output[T]:
     return both.apply(lambda found: found[0])
 
 
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an object without those that are None, which a server-side apply would own as null."""
+    return {key: value for key, value in fields.items() if value is not None}
+
+
 def merged(*parts: pulumi.Input[Mapping[str, Any]] | None) -> pulumi.Output[dict[str, str]]:
     """Return labels or annotations laid over each other, the later ones over the earlier."""
     every: pulumi.Output[list[Any]] = pulumi.Output.all(*(part for part in parts if part is not None))

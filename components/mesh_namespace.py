@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota
 
-from components.manifest import made, merged, policy
+from components.manifest import made, merged, policy, present
 from model import policies
 
 
@@ -41,13 +41,16 @@ class MeshNamespace(pulumi.ComponentResource):
         labels: dict[str, Any] = {"istio-injection": "enabled"} if args.get("injected") else {}
         if "pod_security" in args:
             labels["pod-security.kubernetes.io/enforce"] = args["pod_security"]
-        namespace = Namespace(
-            f"{name}-namespace",
-            metadata={
+        own: Any = present(
+            {
                 "name": args["namespace"],
                 "labels": merged(args.get("labels"), labels),
                 "annotations": args.get("annotations"),
-            },
+            }
+        )
+        namespace = Namespace(
+            f"{name}-namespace",
+            metadata=own,
             opts=pulumi.ResourceOptions(parent=self),
         )
         # They hold no data, and can be taken away where the namespace cannot.

@@ -156,6 +156,21 @@ def test_without_a_data_plane_nothing_is_injected_and_the_policies_are_the_same(
     assert policies(preview) == policies(dev)
 
 
+def nulls(value: Any, path: str = "") -> list[str]:
+    """Return the paths of fields that are null."""
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in nulls(item, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [found for item in value for found in nulls(item, f"{path}[]")]
+    return [path] if value is None else []
+
+
+def test_no_object_asks_for_null_which_would_take_fields_from_their_owners(dev: Preview) -> None:
+    made = [item for item in dev.resources if item.custom and item.type.startswith("kubernetes:") and not item.external]
+    found = {name_of(item.urn): nulls(reveal(item.inputs)) for item in made}
+    assert {name: paths for name, paths in found.items() if paths} == {}
+
+
 def test_bad_settings_register_nothing() -> None:
     with pytest.raises(ProgramFailedError, match="topicPartitions") as error:
         Program(ROOT).preview(stack="dev", config={"topicPartitions": 0})
