@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict
 
-from components.kafka_cluster import kafka_names
+from components.kafka_cluster import kafka_names, mesh_identity
 from components.kafka_user import KafkaAclArgs, KafkaUser
 from components.manifest import policy
 from model import client, names, workloads
@@ -85,17 +85,15 @@ class KafkaClient(pulumi.ComponentResource):
         def shown(namespace: pulumi.Input[str], host: pulumi.Input[str]) -> pulumi.Output[str]:
             return pulumi.Output.concat(namespace, "/", host)
 
-        identity = pulumi.Output.all(
-            args.get("trust_domain", "cluster.local"), args["namespace"], args["service_account"]
-        )
         # A dot is in no name of a namespace, so that no two workloads share it.
         user_name = pulumi.Output.concat(args["namespace"], ".", args["service_account"])
         otlp = pulumi.Output.all(args.get("otlp_service", "jaeger"), istio, domain)
         described = client.Client(
             namespace=args["namespace"],
-            service_account=args["service_account"],
             labels=args["labels"],
-            principal=identity.apply(lambda parts: names.identity(*parts)),
+            principal=mesh_identity(
+                args.get("trust_domain", "cluster.local"), args["namespace"], args["service_account"]
+            ),
             cluster_namespace=args["cluster_namespace"],
             broker_labels=kafka.apply(lambda of: of.broker_labels),
             brokers=(

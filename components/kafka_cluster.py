@@ -56,6 +56,14 @@ def kafka_names(args: Mapping[str, Any]) -> pulumi.Output[names.Kafka]:
     return pulumi.Output.all(args["cluster_name"], args["namespace"], domain).apply(lambda parts: names.Kafka(*parts))
 
 
+def mesh_identity(
+    trust_domain: pulumi.Input[str], namespace: pulumi.Input[str], service_account: pulumi.Input[str]
+) -> pulumi.Output[str]:
+    """Return the identity of a service account in a mesh."""
+    every: pulumi.Output[list[Any]] = pulumi.Output.all(trust_domain, namespace, service_account)
+    return every.apply(lambda parts: names.identity(*parts))
+
+
 class KafkaCluster(pulumi.ComponentResource):
     """A Kafka resource with its node pools."""
 
@@ -118,12 +126,11 @@ class KafkaCluster(pulumi.ComponentResource):
         kafka = kafka_names(args)
         trust_domain = args.get("trust_domain", "cluster.local")
 
-        def principal(account: pulumi.Output[str]) -> pulumi.Output[str]:
-            return pulumi.Output.all(trust_domain, self.namespace, account).apply(lambda parts: names.identity(*parts))
-
         self.bootstrap_address = made(kafka.apply(lambda of: of.bootstrap_address), resource)
-        self.broker_principal = principal(kafka.apply(lambda of: of.broker_account))
-        self.entity_operator_principal = principal(kafka.apply(lambda of: of.entity_operator_account))
+        self.broker_principal = mesh_identity(trust_domain, self.namespace, kafka.apply(lambda of: of.broker_account))
+        self.entity_operator_principal = mesh_identity(
+            trust_domain, self.namespace, kafka.apply(lambda of: of.entity_operator_account)
+        )
         self.register_outputs(
             {
                 "namespace": self.namespace,

@@ -1,6 +1,6 @@
 """Custom resources out of plain manifests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import pulumi
@@ -47,8 +47,22 @@ def custom_resource(
     )
 
 
+def create_all(name: str, manifests: Iterable[dict[str, Any]], parent: pulumi.Resource) -> list[str]:
+    """Create the objects of manifests whose names and namespaces are plain text.
+
+    Returns what was made, each as ``kind/namespace/name``.
+    """
+    created = []
+    for manifest in manifests:
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        child = f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}"
+        policy(child, manifest, opts=pulumi.ResourceOptions(parent=parent))
+        created.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
+    return created
+
+
 def policy(name: str, manifest: dict[str, Any], *, opts: pulumi.ResourceOptions) -> None:
-    """Create a NetworkPolicy, or a policy of Istio's, out of its manifest."""
+    """Create a NetworkPolicy, or a resource of Istio's, out of its manifest."""
     if manifest["kind"] == "NetworkPolicy":
         NetworkPolicy(name, metadata=manifest["metadata"], spec=manifest["spec"], opts=opts)
     else:

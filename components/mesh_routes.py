@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource
+from components.manifest import create_all
 
 
 class MeshRoutesArgs(TypedDict):
@@ -22,14 +22,5 @@ class MeshRoutes(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MeshRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshRoutes", name, dict(args), opts)
-        made = []
-        for manifest in args["routes"]:
-            kind, metadata = manifest["kind"], manifest["metadata"]
-            custom_resource(
-                f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}",
-                manifest,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
-        self.route_names = pulumi.Output.from_input(made)
+        self.route_names = pulumi.Output.from_input(create_all(name, args["routes"], self))
         self.register_outputs({"routeNames": self.route_names})

@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.manifest import policy
+from components.manifest import create_all
 
 
 class MeshSecurityArgs(TypedDict):
@@ -22,11 +22,5 @@ class MeshSecurity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshSecurity", name, dict(args), opts)
-        made = []
-        for manifest in args["policies"]:
-            kind, metadata = manifest["kind"], manifest["metadata"]
-            child = f"{name}-{kind.lower()}-{metadata['namespace']}-{metadata['name']}"
-            policy(child, manifest, opts=pulumi.ResourceOptions(parent=self))
-            made.append(f"{kind}/{metadata['namespace']}/{metadata['name']}")
-        self.policy_names = pulumi.Output.from_input(made)
+        self.policy_names = pulumi.Output.from_input(create_all(name, args["policies"], self))
         self.register_outputs({"policyNames": self.policy_names})

@@ -10,9 +10,10 @@ from documentation.generated import PLACES, ROOT, filled, parts
 
 def main() -> None:
     """Write each file that is not current, and say which."""
-    made = parts()
+    schema = plugin.schema()
+    made = parts(schema)
     current = {ROOT / place: filled((ROOT / place).read_text(encoding="utf-8"), made) for place in PLACES}
-    current[plugin.SCHEMA] = plugin.text(plugin.schema())
+    current[plugin.SCHEMA] = plugin.text(schema)
     for path, text in current.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
-from documentation import components, configuration, plugin, reference, system
+from documentation import components, configuration, reference, system
 from lab.engine.testing import Program
 
 ROOT: Final = Path(__file__).parent.parent
@@ -20,11 +20,11 @@ _STACK: Final = "dev"
 _PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def parts() -> Mapping[str, str]:
+def parts(schema: Mapping[str, Any]) -> Mapping[str, str]:
     """Return every generated part by its name, in Markdown.
 
+    :param schema: that of the plugin.
     :raises ProgramFailedError: if the program fails.
-    :raises PluginError: if the plugin does not start.
     """
     preview = Program(ROOT).preview(stack=_STACK)
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
@@ -36,7 +36,7 @@ def parts() -> Mapping[str, str]:
         "system": _mermaid(system.diagram(preview.outputs["accessModel"])),
         "components": _mermaid(components.diagram(preview.resources)),
         "configuration": configuration.reference(project, stacks),
-        "reference": reference.reference(plugin.schema()),
+        "reference": reference.reference(schema),
     }
 
 

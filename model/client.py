@@ -19,7 +19,6 @@ class Client:
     """
 
     namespace: Any
-    service_account: Any
     labels: Any
     principal: Any
     cluster_namespace: Any

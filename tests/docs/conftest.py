@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from documentation import generated
+from documentation import generated, plugin
 
 
 @pytest.fixture(scope="session")
 def parts() -> Mapping[str, str]:
     """Return the generated parts of the documents."""
-    return generated.parts()
+    return generated.parts(plugin.schema())
