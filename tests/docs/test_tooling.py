@@ -89,7 +89,8 @@ def test_the_devcontainer_has_the_python_of_the_project_and_sets_itself_up() -> 
 def test_every_folder_has_its_row() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {line.partition("/")[0] for line in listed.splitlines() if "/" in line}
-    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     # Whoever runs the tests for us, of which nobody else needs to know.
     assert sorted(name for name in folders - {".ci"} if f"`{name}/" not in table) == []
     tests = {line.split("/")[1] for line in listed.splitlines() if line.startswith("tests/") and line.count("/") > 1}
