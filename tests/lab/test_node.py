@@ -434,6 +434,8 @@ def test_a_container_to_debug_with_runs_once_beside_one_that_sets_the_pod_up(pod
     status = pods.get("slow")["status"]["ephemeralContainerStatuses"][0]
     assert "running" in status["state"]
     assert status["restartCount"] == 0
+    events = pods.node.get("-n", NAMESPACE, "events", "--field-selector", "involvedObject.name=slow")["items"]
+    assert [item["message"] for item in events].count("Container started: debug") == 1
     pods.delete("slow")
 
 
