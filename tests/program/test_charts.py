@@ -89,7 +89,7 @@ def test_charts_come_from_where_istio_publishes_this_version(settings: Load) -> 
 
 @pytest.mark.engine
 def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
-    preview = Program(ROOT).preview(stack="dev")
+    preview = Program(ROOT).simulate(stack="dev")
     secret = preview.one("kubernetes:core/v1:Secret", "observability-kiali-signing-key-secret")
     (chart,) = (item for item in preview.all(CHART) if name_of(item.urn) == "observability-kiali")
     assert chart.inputs["values"]["login_token"] == {
