@@ -44,6 +44,8 @@ class KafkaClientArgs(TypedDict):
     """Name of the Service in that namespace which receives traces; ``jaeger`` by default."""
     dns_namespace: NotRequired[pulumi.Input[str]]
     """Namespace of the cluster's DNS pods; ``kube-system`` by default."""
+    dns_labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Labels of those pods; ``k8s-app: kube-dns`` by default."""
     dns_ports: NotRequired[list[int]]
     """Ports on which they listen; 53 by default."""
     wait: NotRequired[bool]
@@ -108,6 +110,7 @@ class KafkaClient(pulumi.ComponentResource):
             closing=pulumi.Output.concat(args["service_account"], ".", args["cluster_name"]),
             istio_namespace=istio,
             dns_namespace=args.get("dns_namespace", "kube-system"),
+            dns_labels=args.get("dns_labels", {"k8s-app": "kube-dns"}),
             dns_ports=tuple(args.get("dns_ports", [53])),
         )
         closings = client.closings(described) if args.get("closed", True) else ()

@@ -102,7 +102,8 @@ class ExternalHost:
 class Infrastructure:
     """What workloads need besides the declared edges: the service and ports, and who may use them.
 
-    ``namespace`` is None and ``labels`` are empty where what serves it is not known by them.
+    ``namespace`` is None and ``labels`` are empty where what serves it is not known by them. ``addresses`` are its
+    address ranges, empty where they are not known.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Infrastructure:
     hosts: tuple[str, ...]
     ports: tuple[int, ...]
     sources: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -364,7 +366,7 @@ def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tupl
     meshed = tuple(workload.id for workload in workloads if workload.sidecar)
     application = tuple(workload.id for workload in workloads if workload.namespace == settings.application_namespace)
     return (
-        Infrastructure("dns", settings.dns_namespace, {}, (), tuple(settings.dns_ports), every),
+        Infrastructure("dns", settings.dns_namespace, settings.dns_labels, (), tuple(settings.dns_ports), every),
         Infrastructure(
             "istiod",
             settings.istio_namespace,
@@ -388,6 +390,7 @@ def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tupl
             (names.address(settings, "kubernetes", "default"),),
             tuple(settings.api_server_ports),
             tuple(workload.id for workload in workloads if workload.id in _api_clients(settings)),
+            tuple(settings.api_server_addresses),
         ),
     )
 

@@ -29,6 +29,7 @@ class Client:
     closing: Any
     istio_namespace: Any
     dns_namespace: Any
+    dns_labels: Any
     dns_ports: tuple[int, ...]
 
 
@@ -123,7 +124,10 @@ def closings(client: Client) -> Iterator[tuple[str, Manifest]]:
                 "policyTypes": ["Ingress", "Egress"],
                 "egress": [
                     {"to": [pods(client.cluster_namespace, client.broker_labels)], "ports": _TO_KAFKA},
-                    {"to": [pods(client.dns_namespace, None)], "ports": ports(client.dns_ports, "UDP", "TCP")},
+                    {
+                        "to": [pods(client.dns_namespace, client.dns_labels)],
+                        "ports": ports(client.dns_ports, "UDP", "TCP"),
+                    },
                     {"to": [pods(client.istio_namespace, {"app": "istiod"})], "ports": ports([names.ISTIOD_PORT])},
                     {
                         "to": [pods(client.istio_namespace, None)],

@@ -6,6 +6,7 @@ default: a default-deny in each namespace, and allow rules for what is declared 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from typing import Any
 
 from model import names
@@ -25,6 +26,8 @@ from model.settings import Monitoring, Protocol, Service, Settings
 
 GATEWAY = "ingress"
 """Name of the Gateway resource."""
+
+_IPV4 = 4
 
 
 def policies(settings: Settings) -> tuple[Manifest, ...]:
@@ -416,14 +419,17 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
         rule: dict[str, Any] = {"ports": ports(item.ports, *protocols)}
         if item.namespace:
             rule["to"] = [pods(item.namespace, item.labels)]
+        elif item.addresses:
+            rule["to"] = [{"ipBlock": {"cidr": address}} for address in item.addresses]
         rules.append(rule)
     if workload.id == operator_id(settings) and settings.strimzi_watch_namespaces:
         rules.append({"to": [_watched_brokers(settings)], "ports": ports(names.STRIMZI_PORTS.values())})
     outside = sorted({external.port for external in model.external_hosts if workload.id in external.sources})
     if outside:
         block: dict[str, Any] = {"cidr": "0.0.0.0/0"}
-        if settings.private_ranges:
-            block["except"] = list(settings.private_ranges)
+        private = [text for text in settings.private_ranges if ip_network(text).version == _IPV4]
+        if private:
+            block["except"] = private
         rules.append({"to": [{"ipBlock": block}], "ports": ports(outside)})
     return rules
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -220,9 +221,22 @@ Image = Annotated[
     ),
 ]
 Duration = Annotated[str, _matching(r"([0-9]+(h|m|s))+", 20, "a duration such as 10m, 90s or 1h30m")]
-Cidr = Annotated[
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"must be an address range such as 10.0.0.0/8 or fd00::/8 ({error})") from error
+
+
+Cidr = Annotated[str, AfterValidator(_network)]
+LabelKey = Annotated[
     str,
-    _matching(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/([12]?[0-9]|3[0-2])", 18, "an address range such as 10.0.0.0/8"),
+    _matching(rf"({_DNS_NAME}/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", 317, "the key of a label, such as k8s-app"),
+]
+LabelValue = Annotated[
+    str, _matching(r"([A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)?", 63, "the value of a label, such as kube-dns")
 ]
 Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", 20, "a Kubernetes quantity such as 10Gi")]
 EnvName = Annotated[
@@ -406,8 +420,10 @@ class Settings(_Model):
     existing_namespaces: list[Label]
     adopt: list[ObjectName]
     dns_namespace: Label
+    dns_labels: dict[LabelKey, LabelValue]
     dns_ports: list[Port]
     api_server_ports: list[Port]
+    api_server_addresses: list[Cidr]
     private_ranges: list[Cidr]
     istio_charts: IstioCharts
     strimzi_chart: Chart

@@ -6,6 +6,7 @@ A stack's file sets whatever the main program's stacks can (``kafka-on-istio:kaf
 import pulumi
 
 from components import arguments
+from components.cluster_facts import read_cluster
 from components.configuration import read_settings
 from components.istio_control_plane import IstioControlPlane
 from components.kafka_cluster import KafkaCluster
@@ -15,7 +16,7 @@ from components.mesh_security import MeshSecurity
 from components.strimzi_operator import StrimziOperator
 from model import access
 
-settings = read_settings({"kafkaCluster": "events", "services": [], "routes": []})
+settings = read_cluster().agreed(read_settings({"kafkaCluster": "events", "services": [], "routes": []}))
 
 mesh = IstioControlPlane("istio", arguments.istio_control_plane(settings))
 namespace = MeshNamespace(

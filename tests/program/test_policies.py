@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from components.cluster_facts import ClusterFacts
 from model import charts, kafka
 from model.access import Acl, access_model, kafka_users
 from model.policies import policies, routes
-from model.settings import Settings
+from model.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.unit
 
@@ -149,6 +150,49 @@ def test_kafka_nodes_reach_the_kubernetes_api_from_which_they_read_their_certifi
     egress = of_kind(made, "NetworkPolicy")[f"{name}-access"]["egress"]
     assert {443, 6443} <= {port["port"] for rule in egress for port in rule["ports"]}
     assert "default/kubernetes.default.svc.cluster.local" in of_kind(made, "Sidecar")[name]["egress"][0]["hosts"]
+
+
+def to_the_api(settings: Settings) -> list[Any]:
+    """Return the peers of the brokers' rule for the Kubernetes API."""
+    egress = of_kind(policies(settings), "NetworkPolicy")["kafka/demo-app-log-cluster-kafka-access"]["egress"]
+    (rule,) = [rule for rule in egress if {"protocol": "TCP", "port": 6443} in rule["ports"]]
+    return [peer["ipBlock"]["cidr"] for peer in rule.get("to", [])]
+
+
+def test_the_kubernetes_api_is_reached_at_its_addresses_alone(settings: Load) -> None:
+    assert to_the_api(settings(apiServerAddresses=["10.96.0.1/32", "fd00::1/128"])) == ["10.96.0.1/32", "fd00::1/128"]
+    assert to_the_api(settings()) == []
+
+
+def test_the_cluster_says_where_its_api_is_unless_a_setting_does(settings: Load) -> None:
+    facts = ClusterFacts(owners={}, api_server=["10.96.0.1/32"])
+    assert to_the_api(facts.agreed(settings())) == ["10.96.0.1/32"]
+    assert to_the_api(facts.agreed(settings(apiServerAddresses=["10.0.0.0/16"]))) == ["10.0.0.0/16"]
+    assert to_the_api(ClusterFacts().agreed(settings())) == []
+
+
+@pytest.mark.parametrize("labels", [{"k8s-app": "kube-dns"}, {"dns.operator.openshift.io/daemonset-dns": "default"}])
+def test_names_are_asked_of_the_dns_pods_alone(settings: Load, labels: dict[str, str]) -> None:
+    made = of_kind(policies(settings(dnsLabels=labels)), "NetworkPolicy")
+    for name, spec in made.items():
+        for rule in spec.get("egress", []):
+            if {"protocol": "UDP", "port": 53} in rule["ports"]:
+                (peer,) = rule["to"]
+                assert peer["podSelector"] == {"matchLabels": labels}, name
+
+
+def test_a_host_outside_has_no_private_address(settings: Load) -> None:
+    loaded = settings(privateRanges=["10.0.0.0/8", "fd00::/8"])
+    egress = of_kind(policies(loaded), "NetworkPolicy")["demo-app/recommendation-v3-access"]["egress"]
+    (block,) = [peer["ipBlock"] for rule in egress for peer in rule.get("to", []) if "ipBlock" in peer]
+    assert block == {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}
+    assert "100.64.0.0/10" in settings().private_ranges
+
+
+@pytest.mark.parametrize("value", ["10.0.0.0/33", "999.999.999.999/32", "10.0.0.1/8", "everywhere"])
+def test_an_address_range_is_one(settings: Load, value: str) -> None:
+    with pytest.raises(SettingsError, match=r"privateRanges\[0\] = .*must be an address range such as 10.0.0.0/8"):
+        settings(privateRanges=[value])
 
 
 def strimzis_names(cluster: str) -> set[str]:
