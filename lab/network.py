@@ -7,12 +7,15 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Final
 
 from lab.errors import LabError
 
 LABS: Final = 60
 """How many labs can be on one machine."""
+
+_HAS_IPV6: Final = Path("/proc/sys/net/ipv6")
 
 OUTSIDE: Final = IPv4Network("198.51.100.0/24")
 """What stands for the world outside the cluster: addresses that are nobody's (RFC 5737)."""
@@ -86,10 +89,15 @@ class Network:
         )
 
     def attach(self, number: int | str, address: IPv4Address) -> None:
-        """Make a network namespace with an interface on the bridge; what a kill left half done is made anew."""
+        """Make a network namespace with an interface on the bridge; what a kill left half done is made anew.
+
+        The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it.
+        """
         namespace, port = self.namespace(number), f"{self.bridge}v{number}"
         self.detach(number)
         batch([f"netns add {namespace}"])
+        if _HAS_IPV6.exists():
+            self.configure(number, {"net.ipv6.conf.default.disable_ipv6": "1"})
         prefix = self.pods.prefixlen if address in self.pods else OUTSIDE.prefixlen
         batch(
             [

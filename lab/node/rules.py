@@ -134,6 +134,9 @@ def _rule(rule: Manifest, direction: str, end: str, pod: Manifest, namespace: st
     for peer in peers:
         if "ipBlock" in peer:
             block = peer["ipBlock"]
+            if ":" in block["cidr"]:
+                # No pod of the lab has an IPv6 address.
+                continue
             match = f"ip {end} {block['cidr']} "
             if block.get("except"):
                 match += f"ip {end} != {{ {', '.join(block['except'])} }} "

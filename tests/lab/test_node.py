@@ -342,6 +342,52 @@ def test_network_policies_hold(pods: Pods) -> None:
     pods.delete("closed", "friend", "stranger")
 
 
+HARDWARE_ADDRESS = """
+import fcntl, socket
+SIOCGIFHWADDR = 0x8927
+print(fcntl.ioctl(socket.socket(), SIOCGIFHWADDR, b"eth0".ljust(40, bytes(1)))[18:24].hex())
+"""
+LINK_LOCAL = """
+import ipaddress, socket, sys, time
+mac = bytes.fromhex(sys.argv[1])
+host = bytes([mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]])
+address = str(ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + host))
+# An address of IPv6 takes some seconds to be usable.
+for _ in range(12):
+    try:
+        with socket.create_connection((address + "%eth0", 8080), 3):
+            print("open")
+            break
+    except OSError as error:
+        print(error)
+        time.sleep(0.5)
+"""
+
+
+def test_a_closed_pod_cannot_be_reached_by_ipv6(pods: Pods) -> None:
+    """NetworkPolicies of the lab and the sidecars' redirection are for IPv4."""
+    serve = "exec python -m http.server 8080 --bind ::"
+    pods.apply(
+        pod("closed-six", container("main", serve)),
+        pod("stranger-six", container("main", "sleep 1000")),
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "closed-six"},
+            "spec": {"podSelector": {"matchLabels": {"app": "closed-six"}}, "policyTypes": ["Ingress"]},
+        },
+    )
+    for name in ("closed-six", "stranger-six"):
+        pods.ready(name)
+    mac = pods.sh("closed-six", f"python -c '{HARDWARE_ADDRESS}'")
+    said = pods.sh("stranger-six", f"python -c '{LINK_LOCAL}' {mac.strip()}")
+    assert "open" not in said, said
+    addresses = pods.sh("closed-six", "cat /proc/net/if_inet6")
+    assert {line.split()[-1] for line in addresses.splitlines()} <= {"lo"}
+    pods.delete("closed-six", "stranger-six")
+    pods.node.kubectl("-n", NAMESPACE, "delete", "networkpolicy", "closed-six")
+
+
 def test_a_pod_that_is_not_alive_is_started_again(pods: Pods) -> None:
     main = container(
         "main",

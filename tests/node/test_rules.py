@@ -148,6 +148,12 @@ def test_an_address_range_leaves_out_its_exceptions() -> None:
     assert found["input"] == []
 
 
+def test_an_address_range_of_ipv6_lets_nothing_out_for_no_pod_has_such_an_address() -> None:
+    block = {"ipBlock": {"cidr": "fd00::/8"}}
+    found = chains(policy(podSelector={}, policyTypes=["Egress"], egress=[{"to": [block]}]))
+    assert not [line for line in found["output"] if "fd00" in line]
+
+
 def test_a_port_may_be_named_and_a_range() -> None:
     rule = {"ports": [{"port": "http"}, {"port": 9000, "endPort": 9010}, {"port": 53, "protocol": "UDP"}]}
     found = chains(policy(podSelector={}, policyTypes=["Ingress"], ingress=[rule]))
