@@ -49,13 +49,13 @@ def touched(files: Iterable[str], changed: Collection[str]) -> Touched:
     return Touched(tuple(sorted(present if every else present & mentioned)), tuple(sorted(mentioned - present)))
 
 
-def base(directory: Path, ref: str) -> str:
-    """Return the commit from which the working tree and ``ref`` went different ways.
+def base(directory: Path, ref: str, head: str = "HEAD") -> str:
+    """Return the commit from which ``head``, by default the working tree's, and ``ref`` went different ways.
 
     :raises CommandError: if there is none.
     """
     try:
-        return git(directory, "merge-base", "--end-of-options", ref, "HEAD").strip()
+        return git(directory, "merge-base", "--end-of-options", ref, head).strip()
     except CommandError as error:
         raise CommandError(
             f"--against {ref}: {error}; name a branch, tag or commit that {directory}'s history goes back to"
@@ -78,14 +78,36 @@ def touched_since(directory: Path, commit: str) -> Touched:
     return touched(files, changed)
 
 
+def touched_between(directory: Path, start: str, end: str) -> Touched:
+    """Say which stacks a commit touches, compared with another; the working tree is not looked at.
+
+    :param directory: the project's folder.
+    :raises CommandError: if git fails.
+    """
+
+    def listed(*arguments: str) -> list[str]:
+        return [path for path in git(directory, *arguments).split("\0") if path]
+
+    changed = listed("diff", "--name-only", "--no-renames", "--relative", "-z", "--end-of-options", start, end)
+    return touched(listed("ls-tree", "-r", "--name-only", "-z", "--end-of-options", end), changed)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the stacks, and return an exit code."""
     parser = argparse.ArgumentParser(prog="python -m ci.stacks", description="Print which stacks a change touches.")
     parser.add_argument("--against", required=True, metavar="REF", help="what the working tree is compared with")
+    parser.add_argument(
+        "--head",
+        metavar="COMMIT",
+        help="look at a commit in place of the working tree, so that none of its files are used or run",
+    )
     parser.add_argument("--among", default="", metavar="STACKS", help="print no others than these, parted by spaces")
     parser.add_argument("--cwd", default=".", type=Path, help="the project's folder (default: this one)")
     options = parser.parse_args(arguments)
-    found = touched_since(options.cwd, base(options.cwd, options.against)).present
+    start = base(options.cwd, options.against, options.head or "HEAD")
+    found = (
+        touched_between(options.cwd, start, options.head) if options.head else touched_since(options.cwd, start)
+    ).present
     sys.stdout.write(json.dumps([stack for stack in found if stack in options.among.split()]) + "\n")
     return 0
 

@@ -79,6 +79,31 @@ def test_the_image_runs_as_a_fixed_user_that_is_not_root() -> None:
     assert 'ENTRYPOINT ["/opt/services/bin/python", "-m", "services"]' in final
 
 
+def test_the_image_is_built_from_bases_by_digest_and_packages_by_hash() -> None:
+    lines = (ROOT / "services" / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM")]
+    assert bases
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", base) for base in bases)
+    assert any("--require-hashes -r /build/requirements.lock" in line for line in lines)
+
+
+def test_the_lock_has_the_versions_that_are_tested_each_with_hashes() -> None:
+    pins = [normal(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    entries = (ROOT / "services" / "requirements.lock").read_text().replace("\\\n", "").splitlines()
+    locked = {entry.split()[0]: entry.count("--hash=sha256:") for entry in entries if not entry.startswith("#")}
+    assert set(locked) <= set(pins)
+    assert all(hashes > 0 for hashes in locked.values())
+    required = [normal(line) for line in (ROOT / "requirements-services.txt").read_text().splitlines() if "==" in line]
+    assert required
+    assert set(required) <= set(locked)
+
+
+def normal(pin: str) -> str:
+    """Return a pin with the package's name in its normal form (packaging.python.org, name normalization)."""
+    name, _, version = pin.partition("==")
+    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
+
+
 def test_what_the_services_import_is_in_their_requirements() -> None:
     script = "import pkgutil, importlib, sys, services\n"
     script += "for module in pkgutil.iter_modules(services.__path__):\n"

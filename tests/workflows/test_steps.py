@@ -13,7 +13,7 @@ import pytest
 from documentation import plugin
 from documentation.generated import PLACES
 from tests.program import summary
-from tests.workflows.conftest import ROOT, script
+from tests.workflows.conftest import ROOT, script, workflow
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +74,38 @@ def clone(tmp_path: Path) -> Path:
     git(folder, "commit", "--quiet", "--message", "first")
     git(folder, "push", "--quiet", "origin", "main")
     return folder
+
+
+def test_a_hostile_branch_cannot_have_a_stack_previewed_that_is_not_to_be(clone: Path) -> None:
+    """The job checks out the base, where alone the code that computes the stacks comes from."""
+    for name in ("__init__.py", "command.py", "stacks.py"):
+        (clone / "ci").mkdir(exist_ok=True)
+        (clone / "ci" / name).write_text((ROOT / "ci" / name).read_text())
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "base")
+    git(clone, "switch", "--quiet", "--create", "hostile")
+    (clone / "ci" / "stacks.py").write_text("print('[\"prod\"]')\n")
+    (clone / "sitecustomize.py").write_text("raise SystemExit('run')\n")
+    (clone / "Pulumi.dev.yaml").write_text("after\n")
+    (clone / "Pulumi.prod.yaml").write_text("after\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "hostile")
+    head = git(clone, "rev-parse", "HEAD").strip()
+    git(clone, "switch", "--quiet", "main")
+    output = clone.parent / "output"
+    result = step(
+        clone,
+        script("preview", "stacks", "Stacks that the change touches"),
+        HEAD=head,
+        LIVE="dev openshift",
+        GITHUB_OUTPUT=str(output),
+    )
+    assert result.returncode == 0, result.stderr
+    assert output.read_text() == 'live=["dev"]\n'
+    (checkout,) = (
+        item["with"] for item in workflow("preview")["jobs"]["stacks"]["steps"] if "checkout" in item.get("uses", "")
+    )
+    assert checkout["ref"] == "${{ github.event.pull_request.base.sha }}"
 
 
 def publish(folder: Path, *, pulls: int) -> subprocess.CompletedProcess[str]:

@@ -88,11 +88,23 @@ def test_a_stack_of_a_pull_request_is_for_labelled_branches_of_this_repository(
 
 def test_a_fork_has_no_stack_previewed_with_credentials() -> None:
     jobs = workflow("preview")["jobs"]
-    live = jobs["offline"]["env"]["LIVE"]
-    assert evaluated(live, event("synchronize", labels=())) == "dev prod"
-    assert evaluated(live, event("synchronize", labels=(), **FORK)) == ""
-    assert jobs["live"]["strategy"]["matrix"]["stack"] == "${{ fromJSON(needs.offline.outputs.live) }}"
-    assert '--among "$LIVE"' in script("preview", "offline", "Stacks that the change touches")
+    assert evaluated(jobs["stacks"]["if"], event("synchronize", labels=()))
+    assert not evaluated(jobs["stacks"]["if"], event("synchronize", labels=(), **FORK))
+    assert not evaluated(jobs["stacks"]["if"], event("synchronize", labels=(), vars={"PREVIEW_STACKS": ""}))
+    assert jobs["live"]["needs"] == "stacks"
+    assert jobs["live"]["strategy"]["matrix"]["stack"] == "${{ fromJSON(needs.stacks.outputs.live) }}"
+
+
+def test_no_two_workflows_share_the_credentials_of_an_environment() -> None:
+    """A preview runs a pull request's code: what it is given must not be what drift or a deployment has."""
+    found: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for job in load(path)["jobs"].values():
+            if "environment" in job:
+                found.setdefault(job["environment"], set()).add(path.stem)
+    assert {name for name, users in found.items() if len(users) > 1} == set()
+    assert found["preview-${{ matrix.stack }}"] == {"preview"}
+    assert found["drift-${{ matrix.stack }}"] == {"drift"}
 
 
 def test_stacks_are_deployed_one_after_the_other_and_none_after_a_failure() -> None:
