@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components import arguments
+from components.cluster_owners import refuse_foreign
 from components.configuration import read_settings
 from components.demo_application import DemoApplication
 from components.demo_service import DemoServiceArgs
@@ -23,6 +24,7 @@ from model import access, commands, page, platform
 from model.settings import Service
 
 settings = read_settings()
+refuse_foreign(settings)
 
 
 def after(*needs: pulumi.Input[pulumi.Resource], holds_data: bool = False) -> pulumi.ResourceOptions:

@@ -16,7 +16,7 @@ from components.observability import ObservabilityArgs
 from components.platform_reference import PlatformReferenceArgs
 from components.strimzi_operator import StrimziOperatorArgs
 from model import access, charts, kafka, names, platform, policies, workloads
-from model.settings import Chart, PodSecurity, Service, ServiceType, Settings, Version
+from model.settings import Chart, Service, ServiceType, Settings, Version
 
 
 def _source(chart: str, repository: str, version: str, values: dict[str, Any]) -> ChartSource:
@@ -41,6 +41,8 @@ def istio_control_plane(settings: Settings) -> IstioControlPlaneArgs:
 
     args: IstioControlPlaneArgs = {
         "namespace": settings.istio_namespace,
+        "namespace_exists": settings.istio_namespace in settings.existing_namespaces,
+        "pod_security": settings.istio_pod_security.value,
         "base": istio(settings.istio_charts.base, charts.base(settings)),
         "istiod": istio(settings.istio_charts.istiod, charts.istiod(settings)),
         "trust_domain": settings.trust_domain,
@@ -76,9 +78,13 @@ def platform_reference(settings: Settings) -> PlatformReferenceArgs:
 
 def mesh_namespace(settings: Settings, name: str) -> MeshNamespaceArgs:
     """One of the namespaces of the mesh, by its name among the settings' ``namespaces``."""
-    args: MeshNamespaceArgs = {"namespace": settings.namespaces[name], "injected": settings.injected}
-    if settings.pod_security is not PodSecurity.PRIVILEGED:
-        args["pod_security"] = settings.pod_security.value
+    namespace = settings.namespaces[name]
+    args: MeshNamespaceArgs = {
+        "namespace": namespace,
+        "exists": namespace in settings.existing_namespaces,
+        "injected": settings.injected,
+        "pod_security": settings.pod_security.value,
+    }
     quota = {"kafka": settings.quotas.kafka, "application": settings.quotas.application}.get(name)
     if quota:
         args["quota"] = {"hard": quota}
@@ -106,6 +112,7 @@ def observability(settings: Settings) -> ObservabilityArgs:
         args["prometheus"] = _chart(settings.prometheus_chart, charts.prometheus(settings))
     if settings.kiali:
         args["kiali"] = _chart(settings.kiali_chart, charts.kiali(settings))
+        args["kiali_signing_key"] = names.KIALI_SIGNING_KEY
     return args
 
 

@@ -5,6 +5,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.helm.v4 import Chart
 
+from model.ownership import KINDS, owned
+from model.stored import stored
+
 
 class ChartSource(TypedDict):
     """A Helm chart and the values to render it with."""
@@ -17,6 +20,19 @@ class ChartSource(TypedDict):
     """Version or range of versions; left out for local paths."""
     values: NotRequired[pulumi.Input[dict[str, Any]]]
     """Values laid over the chart's own."""
+
+
+def stack_owner() -> str:
+    """Return what names this stack as an owner: ``organization/project/stack``."""
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def _as_stored_and_owned(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    """Change an object of a chart that has no namespace to what the API server stores, with the stack as its owner."""
+    props = args.props
+    if props.get("kind") not in KINDS or "metadata" not in props:
+        return None
+    return pulumi.ResourceTransformResult(props=owned(stored(props), stack_owner()), opts=args.opts)
 
 
 def install(
@@ -39,5 +55,5 @@ def install(
         version=version or None,
         values=source.get("values", {}),
         skip_await=not wait,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transforms=[_as_stored_and_owned])),
     )

@@ -3,12 +3,13 @@
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Namespace, Service
+from pulumi_kubernetes.core.v1 import Service
 from pulumi_kubernetes.core.v1.outputs import ServiceStatus
 from pulumi_kubernetes.helm.v4 import Chart
 
 from components.chart import ChartSource, install
 from components.manifest import custom_resource, made, timeouts
+from components.mesh_namespace import POD_SECURITY_LABEL, labelled_namespace
 
 
 class IngressGatewayArgs(TypedDict):
@@ -35,6 +36,10 @@ class IstioControlPlaneArgs(TypedDict):
 
     namespace: pulumi.Input[str]
     """Namespace of the control plane, which is made."""
+    namespace_exists: NotRequired[bool]
+    """Whether that namespace exists already: it is labelled, and never created or deleted; false by default."""
+    pod_security: NotRequired[pulumi.Input[str]]
+    """Pod Security Standard that is enforced in it; left out, it is the cluster's."""
     base: ChartSource
     """Istio's chart ``base``: the CRDs."""
     istiod: ChartSource
@@ -78,9 +83,12 @@ class IstioControlPlane(pulumi.ComponentResource):
                 ),
             )
 
-        namespace = Namespace(
+        labels: Any = {POD_SECURITY_LABEL: args["pod_security"]} if "pod_security" in args else {}
+        namespace = labelled_namespace(
             f"{name}-namespace",
-            metadata={"name": args["namespace"]},
+            args["namespace"],
+            labels,
+            exists=args.get("namespace_exists", False),
             opts=pulumi.ResourceOptions(parent=self),
         )
         network: pulumi.Resource = chart("base", args["base"], "istio-base", namespace)

@@ -13,8 +13,10 @@ from model import kafka
 
 
 class KafkaAclArgs(TypedDict):
-    """What a Kafka user may do with one resource, or with all that share a prefix."""
+    """What a Kafka user may or may not do with one resource, or with all that share a prefix."""
 
+    type: NotRequired[pulumi.Input[str]]
+    """``allow`` or ``deny``, which goes before every ``allow``; ``allow`` by default."""
     resource: pulumi.Input[str]
     """Kind of the resource: ``topic``, ``group``, ``transactionalId`` or ``cluster``."""
     name: NotRequired[pulumi.Input[str]]
@@ -59,6 +61,9 @@ class KafkaUser(pulumi.ComponentResource):
     """Host and port that clients start from."""
 
     def __init__(self, name: str, args: KafkaUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        faults = list(kafka.acl_faults(args["acls"]))
+        if faults:
+            raise pulumi.RunError("\n  ".join([f"KafkaUser {name}: its ACLs are wrong:", *faults]))
         super().__init__("kafka-on-istio:index:KafkaUser", name, dict(args), opts)
         # 32 is the least that FIPS mode takes, and Strimzi writes the password into a JAAS string unescaped.
         password = RandomPassword(

@@ -3,10 +3,15 @@
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota
+from pulumi_kubernetes.core.v1 import LimitRange, Namespace, NamespacePatch, ResourceQuota
 
+from components.chart import stack_owner
 from components.manifest import made, merged, policy, present
 from model import policies
+from model.ownership import ANNOTATION
+
+POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+"""Label by which Kubernetes enforces a Pod Security Standard in a namespace."""
 
 
 class MeshNamespaceArgs(TypedDict):
@@ -14,6 +19,8 @@ class MeshNamespaceArgs(TypedDict):
 
     namespace: pulumi.Input[str]
     """Name of the namespace."""
+    exists: NotRequired[bool]
+    """Whether the namespace exists already: it is labelled, and never created or deleted; false by default."""
     injected: NotRequired[bool]
     """Whether Istio injects a sidecar into its pods; false by default."""
     closed: NotRequired[bool]
@@ -30,6 +37,27 @@ class MeshNamespaceArgs(TypedDict):
     """Specification of the LimitRange; left out, there is none."""
 
 
+def labelled_namespace(
+    name: str,
+    namespace: pulumi.Input[str],
+    labels: pulumi.Input[dict[str, str]],
+    annotations: pulumi.Input[dict[str, str]] | None = None,
+    *,
+    exists: bool,
+    opts: pulumi.ResourceOptions,
+) -> Namespace | NamespacePatch:
+    """Create a namespace that belongs to this stack, or label one that exists."""
+    if exists:
+        patch: Any = present({"name": namespace, "labels": labels, "annotations": annotations})
+        return NamespacePatch(name, metadata=patch, opts=opts)
+    own: Any = {
+        "name": namespace,
+        "labels": labels,
+        "annotations": merged(annotations, {ANNOTATION: stack_owner()}),
+    }
+    return Namespace(name, metadata=own, opts=opts)
+
+
 class MeshNamespace(pulumi.ComponentResource):
     """A namespace, labelled for sidecar injection where there is a data plane, and closed where asked for."""
 
@@ -40,17 +68,13 @@ class MeshNamespace(pulumi.ComponentResource):
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
         labels: dict[str, Any] = {"istio-injection": "enabled"} if args.get("injected") else {}
         if "pod_security" in args:
-            labels["pod-security.kubernetes.io/enforce"] = args["pod_security"]
-        own: Any = present(
-            {
-                "name": args["namespace"],
-                "labels": merged(args.get("labels"), labels),
-                "annotations": args.get("annotations"),
-            }
-        )
-        namespace = Namespace(
+            labels[POD_SECURITY_LABEL] = args["pod_security"]
+        namespace = labelled_namespace(
             f"{name}-namespace",
-            metadata=own,
+            args["namespace"],
+            merged(args.get("labels"), labels),
+            args.get("annotations"),
+            exists=args.get("exists", False),
             opts=pulumi.ResourceOptions(parent=self),
         )
         # They hold no data, and can be taken away where the namespace cannot.

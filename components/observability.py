@@ -3,9 +3,12 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
+from pulumi_kubernetes.core.v1 import Secret
+from pulumi_random import RandomPassword
 
 from components.chart import ChartSource, install
 from components.manifest import custom_resource, timeouts
+from model import names
 
 
 class ObservabilityArgs(TypedDict):
@@ -31,6 +34,8 @@ class ObservabilityArgs(TypedDict):
     """URL of Prometheus inside the cluster."""
     kiali: NotRequired[ChartSource]
     """Kiali's chart; left out, it is not installed."""
+    kiali_signing_key: NotRequired[str]
+    """Name of the Secret to make with the key that signs Kiali's logins; Kiali's values refer to its key ``key``."""
     kiali_url: pulumi.Input[str]
     """URL of Kiali inside the cluster."""
     wait: NotRequired[bool]
@@ -74,7 +79,9 @@ class Observability(pulumi.ComponentResource):
         if "prometheus" in args:
             sources.append(chart("prometheus", args["prometheus"], "prometheus"))
         if "kiali" in args:
-            chart("kiali", args["kiali"], "kiali", *sources)
+            if "kiali_signing_key" in args:
+                sources.append(self._signing_key(name, args["namespace"], args["kiali_signing_key"]))
+            chart("kiali", args["kiali"], names.KIALI, *sources)
         custom_resource(
             f"{name}-telemetry",
             {
@@ -104,4 +111,16 @@ class Observability(pulumi.ComponentResource):
                 "prometheusUrl": self.prometheus_url,
                 "kialiUrl": self.kiali_url,
             }
+        )
+
+    def _signing_key(self, name: str, namespace: pulumi.Input[str], secret: str) -> Secret:
+        """Make the key once: 32 characters, one of the three lengths that Kiali takes (16, 24, 32)."""
+        key = RandomPassword(
+            f"{name}-kiali-signing-key", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+        )
+        return Secret(
+            f"{name}-kiali-signing-key-secret",
+            metadata={"name": secret, "namespace": namespace},
+            string_data={names.KIALI_SIGNING_KEY_KEY: key.result},
+            opts=pulumi.ResourceOptions(parent=self),
         )

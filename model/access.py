@@ -256,7 +256,7 @@ def _platform_workloads(settings: Settings) -> Iterable[Workload]:
         namespace=settings.strimzi_namespace,
         service_account=names.OPERATOR,
         principal=names.principal(settings, settings.strimzi_namespace, names.OPERATOR),
-        labels={"name": names.OPERATOR},
+        labels=dict(names.OPERATOR_LABELS),
         sidecar=False,
         ports=(),
         hosts=(),
@@ -393,9 +393,9 @@ def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tupl
 
 
 def _api_clients(settings: Settings) -> tuple[str, ...]:
-    # A broker learns its rack from the node that it is on.
-    racked = (brokers_id(settings),) if settings.topology_key else ()
-    return (entity_operator_id(settings), operator_id(settings), *racked)
+    # Kafka nodes read their certificates from Secrets through the API (Strimzi 0.49 and later, strimzisecrets), and a
+    # broker reads its rack from its Kubernetes node.
+    return (entity_operator_id(settings), operator_id(settings), brokers_id(settings))
 
 
 def exported(settings: Settings) -> dict[str, Any]:

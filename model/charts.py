@@ -46,17 +46,20 @@ def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def _global(settings: Settings, **values: Any) -> dict[str, Any]:
+def _platform(settings: Settings) -> dict[str, Any]:
     # Istio's charts know platforms by a profile each, and plain Kubernetes is the one that has none.
-    platform = {} if settings.platform is Platform.KUBERNETES else {"platform": settings.platform.value}
-    return {"istioNamespace": settings.istio_namespace} | platform | values
+    return {} if settings.platform is Platform.KUBERNETES else {"platform": settings.platform.value}
+
+
+def _control_plane(settings: Settings, **values: Any) -> dict[str, Any]:
+    return {"istioNamespace": settings.istio_namespace} | _platform(settings) | values
 
 
 def base(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``base`` (the CRDs)."""
     return merged(
         {
-            "global": _global(settings),
+            "global": _control_plane(settings),
             "defaultRevision": "default",
             # istiod sets it to Fail once it is ready; any other value would be fought over at the next apply
             # (pulumi/pulumi-kubernetes#2210).
@@ -69,7 +72,7 @@ def base(settings: Settings) -> dict[str, Any]:
 def istiod(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``istiod``, with the mesh's configuration."""
     values: dict[str, Any] = {
-        "global": _global(settings, proxy={"clusterDomain": settings.cluster_domain}),
+        "global": _control_plane(settings, proxy={"clusterDomain": settings.cluster_domain}),
         "base": {"validationFailurePolicy": settings.webhook_failure_policy.value},
         "meshConfig": {
             "trustDomain": settings.trust_domain,
@@ -96,14 +99,14 @@ def istiod(settings: Settings) -> dict[str, Any]:
 
 def cni(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``cni``."""
-    return merged({"global": _global(settings)}, settings.chart_values.cni)
+    return merged({"global": _platform(settings)}, settings.chart_values.cni)
 
 
 def gateway(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``gateway``."""
     return merged(
         {
-            "global": _global(settings),
+            "global": _platform(settings),
             "name": names.GATEWAY,
             # Set, because it is the gateway's identity and policies name it before it exists.
             "serviceAccount": {"name": settings.gateway_service_account},
@@ -120,7 +123,10 @@ def strimzi(settings: Settings) -> dict[str, Any]:
         # Its own namespace is always watched, and the chart fails when it is also named here.
         "watchNamespaces": [name for name in watched if name not in ("*", settings.strimzi_namespace)],
         "watchAnyNamespace": "*" in watched,
-        "generateNetworkPolicy": True,
+        "kubernetesServiceDnsDomain": settings.cluster_domain,
+        # The policies of MeshSecurity are narrower than Strimzi's, and policies add up. An operator that watches other
+        # namespaces keeps them: Kafka clusters of others rely on them.
+        "generateNetworkPolicy": settings.operator_is_shared,
         # The operator checks brokers by Strimzi's own certificates and stays outside the mesh.
         "labels": {"sidecar.istio.io/inject": "false"},
     }
@@ -157,7 +163,10 @@ def kiali(settings: Settings) -> dict[str, Any]:
     """Values of Kiali's chart, wired to Prometheus and Jaeger."""
     return merged(
         {
+            # The chart draws another key at each render where none is given, and puts it in a ConfigMap.
+            "login_token": {"signing_key": f"secret:{names.KIALI_SIGNING_KEY}:{names.KIALI_SIGNING_KEY_KEY}"},
             "external_services": {
+                "grafana": {"enabled": False},
                 "istio": {"root_namespace": settings.istio_namespace},
                 "prometheus": {"url": names.prometheus_url(settings)},
                 "tracing": {

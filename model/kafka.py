@@ -1,6 +1,6 @@
 """Specifications of Strimzi's resources, `kafka.strimzi.io/v1` (Strimzi 1.2)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from model import alerts, names, policies
@@ -120,14 +120,42 @@ def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
     }
 
 
+_ACL_VALUES: Mapping[str, tuple[str, ...]] = {
+    "type": ("allow", "deny"),
+    "resource": ("topic", "group", "cluster", "transactionalId"),
+    "pattern": ("literal", "prefix"),
+    "name": (),
+    "operations": (),
+}
+"""Keys of an ACL and the values that each may have; any value where none is listed."""
+
+
+def acl_faults(acls: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each fault of ACLs as acl_rule takes them; the value of a Pulumi output is not judged."""
+    for index, acl in enumerate(acls):
+        for key, value in acl.items():
+            allowed = _ACL_VALUES.get(key)
+            if allowed is None:
+                yield f"acls[{index}].{key}: unknown key; allowed are {', '.join(sorted(_ACL_VALUES))}"
+            elif allowed and isinstance(value, str) and value not in allowed:
+                yield f"acls[{index}].{key} = {value!r}: must be {' or '.join(allowed)}"
+        for key in ("resource", "operations"):
+            if key not in acl:
+                yield f"acls[{index}].{key} is missing"
+        if "name" in acl and acl.get("resource") == "cluster":
+            yield f"acls[{index}].name = {acl['name']!r}: a cluster has no name; remove it"
+        if "name" not in acl and acl.get("resource") in ("topic", "group", "transactionalId"):
+            yield f"acls[{index}].name is missing; a {acl['resource']} has one"
+
+
 def acl_rule(acl: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rule of a KafkaUser's ``spec.authorization.acls``.
 
-    ``acl`` is ``{resource, name?, pattern?, operations}``; its values may be Pulumi outputs.
+    ``acl`` is ``{type?, resource, name?, pattern?, operations}``; its values may be Pulumi outputs.
     """
     named = {"name": acl["name"], "patternType": acl.get("pattern", "literal")} if "name" in acl else {}
     return {
-        "type": "allow",
+        "type": acl.get("type", "allow"),
         "resource": {"type": acl["resource"], **named},
         "operations": acl["operations"],
         "host": "*",

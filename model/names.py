@@ -28,6 +28,9 @@ OTLP_HTTP_PORT = 4318
 OPERATOR = "strimzi-cluster-operator"
 """Name of the Strimzi operator's Deployment and service account, fixed by its chart."""
 
+OPERATOR_LABELS = {"name": OPERATOR}
+"""Labels that the Strimzi operator's chart gives its pods."""
+
 GATEWAY = "istio-ingressgateway"
 """Name of the ingress gateway's Helm release."""
 
@@ -59,6 +62,16 @@ def identity(trust_domain: str, namespace: str, service_account: str) -> str:
 def principal(settings: Settings, namespace: str, service_account: str) -> str:
     """Identity of a service account in the settings' mesh."""
     return identity(settings.trust_domain, namespace, service_account)
+
+
+def network_policy(service_account: str) -> str:
+    """Name of the NetworkPolicy of a workload.
+
+    Strimzi never uses the suffix: its NetworkPolicies are ``<cluster>-network-policy-kafka``, ``<cluster>-<component>``
+    (``-entity-operator``, ``-kafka-exporter``, ``-cruise-control``, ``-connect``, ``-mirrormaker2``), and the chart's
+    ``strimzi-cluster-operator-network-policy`` (Strimzi 1.2). It overwrites a policy that has one of its names.
+    """
+    return f"{service_account}-access"
 
 
 def host(service: str, namespace: str, cluster_domain: str) -> str:
@@ -153,18 +166,30 @@ def gateway_host(settings: Settings) -> str:
 PROMETHEUS = "prometheus"
 """Name of Prometheus' Service, and of its service account."""
 
+PROMETHEUS_PORT = 80
+"""Port of Prometheus' Service."""
+
 PROMETHEUS_LABELS = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component": "server"}
 """Labels that Prometheus' chart gives the pods of the server and no others."""
 
 JAEGER_QUERY_PORT = 16686
 JAEGER_QUERY_GRPC_PORT = 16685
 
+KIALI = "kiali"
+"""Name of Kiali's Helm release, Service and service account."""
+
 KIALI_PORT = 20001
+
+KIALI_SIGNING_KEY = "kiali-signing-key"
+"""Name of the Secret with the key that signs Kiali's logins."""
+
+KIALI_SIGNING_KEY_KEY = "key"
+"""Key of the signing key in that Secret."""
 
 
 def prometheus_url(settings: Settings) -> str:
     """URL of Prometheus' API."""
-    return f"http://{address(settings, PROMETHEUS, settings.istio_namespace)}:80"
+    return f"http://{address(settings, PROMETHEUS, settings.istio_namespace)}:{PROMETHEUS_PORT}"
 
 
 def jaeger_url(settings: Settings) -> str:
@@ -174,4 +199,4 @@ def jaeger_url(settings: Settings) -> str:
 
 def kiali_url(settings: Settings) -> str:
     """URL of Kiali's user interface."""
-    return f"http://{address(settings, 'kiali', settings.istio_namespace)}:{KIALI_PORT}/kiali"
+    return f"http://{address(settings, KIALI, settings.istio_namespace)}:{KIALI_PORT}/kiali"

@@ -341,7 +341,7 @@ def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifes
         yield manifest(
             NETWORK_POLICY,
             "NetworkPolicy",
-            workload.service_account,
+            names.network_policy(workload.service_account),
             workload.namespace,
             {
                 "podSelector": {"matchLabels": workload.labels},

@@ -181,6 +181,14 @@ OptionalLabel = Annotated[
 WatchedNamespace = Annotated[
     str, _matching(rf"{_LABEL}|\*", 63, f"a namespace ({_LABEL_TEXT}, at most 63 characters), or '*' for all of them")
 ]
+ObjectName = Annotated[
+    str,
+    _matching(
+        r"[A-Z][A-Za-z]*/([a-z0-9][a-z0-9.:-]*|\*)",
+        300,
+        "kind and name of a cluster-wide object, such as ClusterRole/kiali, or '*' as the name for all of a kind",
+    ),
+]
 StackName = Annotated[
     str,
     _matching(
@@ -395,6 +403,8 @@ class Settings(_Model):
     application_namespace: Label
     cluster_domain: DnsName
     trust_domain: DnsName
+    existing_namespaces: list[Label]
+    adopt: list[ObjectName]
     dns_namespace: Label
     dns_ports: list[Port]
     api_server_ports: list[Port]
@@ -459,6 +469,24 @@ class Settings(_Model):
         if self.has_platform and self.strimzi_namespace not in made.values():
             made["strimzi"] = self.strimzi_namespace
         return made
+
+    @property
+    def operator_is_shared(self) -> bool:
+        """Whether the Strimzi operator also runs Kafka clusters of other stacks."""
+        return self.layer is Layer.PLATFORM or bool(set(self.strimzi_watch_namespaces) - {self.kafka_namespace})
+
+    @property
+    def istio_pod_security(self) -> PodSecurity:
+        """Pod Security Standard of Istio's namespace: the CNI plug-in needs host paths, and no tool is restricted."""
+        if self.cni or self.pod_security is PodSecurity.PRIVILEGED:
+            return PodSecurity.PRIVILEGED
+        return PodSecurity.BASELINE
+
+    @property
+    def made_namespaces(self) -> tuple[str, ...]:
+        """Names of all namespaces that this stack creates."""
+        istio = (self.istio_namespace,) if self.has_platform else ()
+        return tuple(name for name in (*istio, *self.namespaces.values()) if name not in self.existing_namespaces)
 
     @property
     def injected(self) -> bool:
@@ -653,6 +681,28 @@ def _gateway_host(settings: Any) -> Iterator[str]:
         )
 
 
+def _existing_namespaces(settings: Any) -> Iterator[str]:
+    made = _made_namespaces(settings)
+    for index, name in enumerate(settings.existing_namespaces):
+        if name not in made:
+            yield (
+                f"existingNamespaces[{index}] = {name!r}: is no namespace of this stack, which has {', '.join(made)}; "
+                "remove it, or correct the name"
+            )
+
+
+def _made_namespaces(settings: Any) -> list[str]:
+    """Return the names that the stack's namespaces have in the cluster."""
+    suffix = f"-{settings.instance}" if settings.instance else ""
+    named = {
+        settings.istio_namespace: settings.layer is not Layer.APPLICATION,
+        f"{settings.kafka_namespace}{suffix}": settings.layer is not Layer.PLATFORM,
+        f"{settings.application_namespace}{suffix}": settings.layer is not Layer.PLATFORM and bool(settings.services),
+        settings.strimzi_namespace: settings.layer is not Layer.APPLICATION and bool(settings.strimzi_namespace),
+    }
+    return [name for name, there in named.items() if there]
+
+
 def _autoscaling(settings: Any) -> Iterator[str]:
     fewest, most = settings.autoscaling.min_replicas, settings.autoscaling.max_replicas
     if most < fewest:
@@ -797,6 +847,19 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], Iterator[str]]], ...] = (
             "application_namespace",
         ),
         _layers,
+    ),
+    (
+        (
+            "existing_namespaces",
+            "layer",
+            "instance",
+            "services",
+            "istio_namespace",
+            "kafka_namespace",
+            "application_namespace",
+            "strimzi_namespace",
+        ),
+        _existing_namespaces,
     ),
     (("strimzi_watch_namespaces",), _watched),
     (("platform", "cni"), _platform),

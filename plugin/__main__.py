@@ -28,7 +28,7 @@ from components.mesh_security import MeshSecurity
 from components.observability import Observability
 from components.strimzi_operator import StrimziOperator
 
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 """Version of the package, by the rules of CHANGELOG.md."""
 
 COMPONENTS: Final[list[type[pulumi.ComponentResource]]] = [

@@ -29,15 +29,14 @@ settings = read_settings(
         "layer": "application",  # Istio and Strimzi are there.
         "strimziNamespace": config.require("strimziNamespace"),
         "kafkaNamespace": cluster["metadata"]["namespace"],
+        "existingNamespaces": [cluster["metadata"]["namespace"]],
         "kafkaCluster": cluster["metadata"]["name"],
         "services": [],
         "routes": [],
     }
 )
 
-namespace = MeshNamespace(
-    "kafka", arguments.mesh_namespace(settings, "kafka"), pulumi.ResourceOptions(retain_on_delete=True)
-)
+namespace = MeshNamespace("kafka", arguments.mesh_namespace(settings, "kafka"))
 kafka = KafkaCluster(
     "kafka",
     {

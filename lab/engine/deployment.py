@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any, Final
 
+from pulumi.runtime.proto.callback_pb2 import Callback
+
 from lab.engine import plan, values
 from lab.engine import urn as urns
 from lab.engine.errors import EngineError
@@ -28,6 +30,7 @@ from lab.engine.provider import (
 from lab.engine.providers import Providers
 from lab.engine.report import Change, Report
 from lab.engine.state import Journal, Operation, Resource, now
+from lab.engine.transforms import transformed
 from lab.engine.values import UNKNOWN, Properties, ResourceReference, mark_like, reveal
 
 STACK_REFERENCE: Final = "pulumi:pulumi:StackReference"
@@ -65,6 +68,7 @@ class Registration:
     delete_before_replace: bool | None = None
     additional_secret_outputs: tuple[str, ...] = ()
     timeouts: Mapping[str, float] = field(default_factory=dict)
+    transforms: tuple[Callback, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class Deployment:
         self._renamed: dict[str, str] = {}
         self._deleted_first: dict[str, Resource] = {}
         self._secrets: set[str] = set()
+        self._transforms: dict[str, tuple[Callback, ...]] = {}
         self.changes: list[Change] = []
         self.failed = False
         self.active = 0
@@ -186,6 +191,9 @@ class Deployment:
 
     async def _register(self, registration: Registration) -> Resource:
         urn = self._claim(registration)
+        self._transforms[urn] = (*registration.transforms, *self._transforms.get(registration.parent, ()))
+        for callback in self._transforms[urn]:
+            registration = await transformed(registration, callback)
         self._remember(registration.inputs)
         old = self._find(urn, registration)
         goal = self._goal(urn, registration)

@@ -24,24 +24,20 @@ from lab.engine import values
 from lab.engine.deployment import Deployment, Registration, StoppedError
 from lab.engine.errors import EngineError
 from lab.engine.report import Report
+from lab.engine.transforms import GRPC_OPTIONS
 from lab.engine.urn import package_of
 
-_OPTIONS: Final = [
-    # The SDK's own limit (pulumi.runtime._grpc_settings).
-    ("grpc.max_receive_message_length", 400 * 1024 * 1024),
-    ("grpc.max_send_message_length", 400 * 1024 * 1024),
-]
 _FEATURES: Final = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     "resourceReferences": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
     "outputValues": resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
     "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    "transforms": resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
 }
 """What the program is promised. The SDK refuses, or does itself, what is not here."""
 
 _UNSUPPORTED: Final = {
     "importId": "the option import",
-    "transforms": "transforms",
     "replace_with": "the option replace_with",
     "replacement_trigger": "the option replacement_trigger",
     "state_migrations": "state migrations",
@@ -105,6 +101,7 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
         delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
         timeouts=timeouts,
+        transforms=tuple(request.transforms),
     )
 
 
@@ -238,7 +235,7 @@ class Engine(engine_pb2_grpc.EngineServicer):
 @asynccontextmanager
 async def serve(deployment: Deployment, report: Report) -> AsyncIterator[str]:
     """Serve both services on a socket that only this user can open, and yield its address."""
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=GRPC_OPTIONS)
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(ResourceMonitor(deployment), server)
     engine_pb2_grpc.add_EngineServicer_to_server(Engine(deployment, report), server)
     with tempfile.TemporaryDirectory(prefix="pulumi-engine-") as folder:

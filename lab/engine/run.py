@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -157,6 +158,9 @@ async def preview(
     :param offline: contact nothing.
     :param host: runs the program; by default in a process of its own.
     """
+    if offline:
+        # The program is not to find a cluster either.
+        stack = replace(stack, environment={**stack.environment, "KUBECONFIG": os.devnull})
     journal = Journal(None, snapshot)
     deployment = _deployment(stack, journal, report, parallel, preview=True, offline=offline, factories=factories)
     async with deployment as (run, outcome):

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -219,7 +220,7 @@ def _importable(directory: Path) -> Iterator[None]:
 
 async def in_process(
     launch: program.Launch,
-    environment: Mapping[str, str],  # noqa: ARG001 a Host's parameters
+    environment: Mapping[str, str],
     deployment: Deployment,
     report: Report,  # noqa: ARG001
 ) -> None:
@@ -227,7 +228,8 @@ async def in_process(
     from pulumi.errors import RunError  # noqa: PLC0415 slow to import, and not every test session has a program
 
     try:
-        await asyncio.to_thread(program.run, launch, silent=True)
+        with patch.dict(os.environ, environment, clear=True):
+            await asyncio.to_thread(program.run, launch, silent=True)
     except RunError as error:
         if not deployment.failed:
             deployment.fail(str(error))

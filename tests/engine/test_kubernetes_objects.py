@@ -62,7 +62,6 @@ def test_the_default_namespace_is_for_namespaced_kinds_of_kubernetes(token: str,
     "token",
     [
         "kubernetes:helm.sh/v3:Release",
-        "kubernetes:apps/v1:DeploymentPatch",
         "kubernetes:core/v1:SecretList",
         "kubernetes:yaml/v2:ConfigGroup",
     ],

@@ -154,7 +154,7 @@ MUTATIONS: list[tuple[str, str, str, Change]] = [
     ("authorization-narrow", AUTHORIZATION, "customer", lambda p: operation_of(p).update(paths=["/*"])),
     ("authorization-narrow", AUTHORIZATION, "ingress", lambda p: operation_of(p).pop("paths")),
     ("authorization-narrow", AUTHORIZATION, BROKERS, lambda p: p["spec"]["rules"][1]["to"][0]["operation"].update(ports=["9092"])),
-    ("network-narrow", NETWORK, "customer-v1", lambda p: p["spec"]["ingress"].append({})),
+    ("network-narrow", NETWORK, "customer-v1-access", lambda p: p["spec"]["ingress"].append({})),
     ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p).update(operations=["All"])),
     ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(name="*")),
     ("acl-narrow", USER, "customer-writer", lambda p: acl_of(p)["resource"].update(patternType="prefix")),

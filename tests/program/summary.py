@@ -99,6 +99,7 @@ _FACTS: dict[str, Facts] = {
         for acl in spec["authorization"]["acls"]
     ),
     "Namespace": lambda inputs: _pairs(inputs["metadata"].get("labels") or {}),
+    "NamespacePatch": lambda inputs: _pairs(inputs["metadata"].get("labels") or {}),
     "PeerAuthentication": lambda spec: (
         f"{spec['mtls']['mode']} "
         + _pairs({port: value["mode"] for port, value in spec.get("portLevelMtls", {}).items()})

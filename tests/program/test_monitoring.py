@@ -43,15 +43,15 @@ def test_with_full_monitoring_prometheus_alone_reads_the_metrics_of_every_sideca
             "matchLabels": {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component": "server"}
         },
     }
-    assert found.pop("kafka/strimzi-cluster-operator") == []
+    assert found.pop("kafka/strimzi-cluster-operator-access") == []
     assert len(found) == 8
     assert all(peers == [prometheus] for peers in found.values())
 
 
 def test_with_basic_monitoring_prometheus_alone_reads_them_where_there_is_one(settings: Load) -> None:
-    (peer,) = readers(settings(), 15020)["demo-app/customer-v1"]
+    (peer,) = readers(settings(), 15020)["demo-app/customer-v1-access"]
     assert "prometheus" in str(peer)
-    assert readers(settings(prometheus=False), 15020)["demo-app/customer-v1"] == []
+    assert readers(settings(prometheus=False), 15020)["demo-app/customer-v1-access"] == []
     assert "istio-system/prometheus" not in {item.id for item in access_model(settings()).workloads}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model import kafka
+from model import charts, kafka
 from model.access import Acl, access_model, kafka_users
 from model.policies import policies, routes
 from model.settings import Settings
@@ -100,7 +100,7 @@ def test_the_host_outside_is_open_to_recommendation_v3_alone(settings: Load) -> 
         for name, spec in network.items()
         if any("ipBlock" in peer for rule in spec.get("egress", []) for peer in rule.get("to", []))
     ]
-    assert reaching == ["demo-app/recommendation-v3"]
+    assert reaching == ["demo-app/recommendation-v3-access"]
 
 
 def test_an_instance_is_told_apart_by_namespaces_and_paths(settings: Load) -> None:
@@ -135,21 +135,70 @@ def test_the_operator_reaches_the_brokers_that_it_watches(
     settings: Load, watched: list[str], namespaces: dict[str, Any]
 ) -> None:
     loaded = settings(layer="platform", strimziNamespace="strimzi", strimziWatchNamespaces=watched)
-    egress = of_kind(policies(loaded), "NetworkPolicy")["strimzi/strimzi-cluster-operator"]["egress"]
+    egress = of_kind(policies(loaded), "NetworkPolicy")["strimzi/strimzi-cluster-operator-access"]["egress"]
     brokers = [rule for rule in egress if {"protocol": "TCP", "port": 9091} in rule["ports"]]
     assert [rule["to"][0]["namespaceSelector"] for rule in brokers] == [namespaces]
 
 
-def test_brokers_reach_the_kubernetes_api_only_to_learn_their_rack(settings: Load) -> None:
-    def reach(loaded: Settings) -> tuple[bool, bool]:
-        made = policies(loaded)
-        name = "kafka/demo-app-log-cluster-kafka"
-        ports = [port["port"] for rule in of_kind(made, "NetworkPolicy")[name]["egress"] for port in rule["ports"]]
-        hosts = of_kind(made, "Sidecar")[name]["egress"][0]["hosts"]
-        return 443 in ports, "default/kubernetes.default.svc.cluster.local" in hosts
+@pytest.mark.parametrize("topology_key", ["", "topology.kubernetes.io/zone"])
+def test_kafka_nodes_reach_the_kubernetes_api_from_which_they_read_their_certificates(
+    settings: Load, topology_key: str
+) -> None:
+    made = policies(settings(topologyKey=topology_key))
+    name = "kafka/demo-app-log-cluster-kafka"
+    egress = of_kind(made, "NetworkPolicy")[f"{name}-access"]["egress"]
+    assert {443, 6443} <= {port["port"] for rule in egress for port in rule["ports"]}
+    assert "default/kubernetes.default.svc.cluster.local" in of_kind(made, "Sidecar")[name]["egress"][0]["hosts"]
 
-    assert reach(settings()) == (False, False)
-    assert reach(settings(topologyKey="topology.kubernetes.io/zone")) == (True, True)
+
+def strimzis_names(cluster: str) -> set[str]:
+    """Return the names of NetworkPolicies that Strimzi 1.2 makes (its ``*Resources`` classes and chart)."""
+    suffixes = (
+        "network-policy-kafka",
+        "entity-operator",
+        "kafka-exporter",
+        "cruise-control",
+        "connect",
+        "mirrormaker2",
+    )
+    return {f"{cluster}-{suffix}" for suffix in suffixes} | {"strimzi-cluster-operator-network-policy"}
+
+
+def test_no_policy_has_a_name_that_strimzi_gives_one_of_its_own(settings: Load) -> None:
+    """Strimzi overwrites a NetworkPolicy of the same name, whoever made it."""
+    loaded = settings()
+    ours = {name.partition("/")[2] for name in of_kind(policies(loaded), "NetworkPolicy")}
+    assert not ours & strimzis_names(loaded.kafka_cluster)
+
+
+def test_an_operator_of_our_own_makes_no_network_policies_and_a_shared_one_does(settings: Load) -> None:
+    def generates(**changed: Any) -> bool:
+        return bool(charts.strimzi(settings(**changed))["generateNetworkPolicy"])
+
+    assert not generates()
+    assert not generates(strimziNamespace="strimzi", strimziWatchNamespaces=["kafka"])
+    assert generates(strimziWatchNamespaces=["other"])
+    assert generates(layer="platform", strimziNamespace="strimzi", strimziWatchNamespaces=["*"])
+
+
+def test_our_policies_open_all_that_strimzis_would_and_to_no_one_else(settings: Load) -> None:
+    """What Strimzi 1.2 lets in to brokers: 9090 and 9091 its own, 8443 the operator, the listener its peers."""
+    rules = of_kind(policies(settings()), "NetworkPolicy")["kafka/demo-app-log-cluster-kafka-access"]["ingress"]
+    allowed: dict[int, set[str]] = {}
+    for rule in rules:
+        for port in rule["ports"]:
+            names = {next(iter(reversed(peer["podSelector"]["matchLabels"].values()))) for peer in rule["from"]}
+            allowed.setdefault(port["port"], set()).update(names)
+    operator, brokers, entity = (
+        "strimzi-cluster-operator",
+        "demo-app-log-cluster-kafka",
+        "demo-app-log-cluster-entity-operator",
+    )
+    assert allowed[9090] == {operator, brokers}
+    assert allowed[9091] == {operator, brokers, entity}
+    assert allowed[8443] == {operator}
+    # Prometheus reads Kafka's metrics through the sidecar, so that 9404 is open to no one.
+    assert set(allowed) == {9090, 9091, 8443, 9092, 15020}
 
 
 def test_the_gateway_goes_where_it_is_declared_to_go_and_nowhere_else(settings: Load) -> None:
@@ -187,6 +236,29 @@ def test_a_rule_is_for_what_it_names() -> None:
     assert cluster["resource"] == {"type": "cluster"}
 
 
+def test_a_rule_that_denies_denies() -> None:
+    acl = {"type": "deny", "resource": "topic", "name": "salaries", "operations": ["Read"]}
+    assert kafka.acl_rule(acl)["type"] == "deny"
+    assert list(kafka.acl_faults([acl])) == []
+
+
+def test_every_fault_of_an_acl_is_named_with_what_is_allowed() -> None:
+    acls = [
+        {"type": "refuse", "resource": "topic", "name": "a", "operations": ["Read"]},
+        {"resource": "topics", "name": "a", "patternType": "prefix", "operations": ["Read"]},
+        {"resource": "cluster", "name": "a"},
+        {"resource": "group", "operations": ["Read"]},
+    ]
+    assert list(kafka.acl_faults(acls)) == [
+        "acls[0].type = 'refuse': must be allow or deny",
+        "acls[1].resource = 'topics': must be topic or group or cluster or transactionalId",
+        "acls[1].patternType: unknown key; allowed are name, operations, pattern, resource, type",
+        "acls[2].operations is missing",
+        "acls[2].name = 'a': a cluster has no name; remove it",
+        "acls[3].name is missing; a group has one",
+    ]
+
+
 def test_a_users_rights_are_its_own_topic_and_no_more(settings: Load) -> None:
     users = {user.name: user for user in kafka_users(settings())}
     assert set(users) == {
@@ -216,7 +288,7 @@ def test_a_new_service_gets_its_edges_user_and_policies_from_its_declaration(
     made = policies(loaded)
     rules = of_kind(made, "AuthorizationPolicy")["demo-app/customer"]["rules"]
     assert any("cluster.local/ns/demo-app/sa/audit-v1" in rule["from"][0]["source"]["principals"] for rule in rules)
-    assert "demo-app/audit-v1" in of_kind(made, "NetworkPolicy")
+    assert "demo-app/audit-v1-access" in of_kind(made, "NetworkPolicy")
     assert "demo-app/audit-v1" in of_kind(made, "Sidecar")
     assert "audit-writer" in {user.name for user in kafka_users(loaded)}
     assert "demo-application-log-audit" in access_model(loaded).topics

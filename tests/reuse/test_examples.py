@@ -171,7 +171,9 @@ def test_a_stack_of_an_example_sets_what_a_stack_of_ours_can() -> None:
 def test_an_adopted_cluster_is_left_as_it_is_when_the_stack_goes() -> None:
     made = preview("adopt-cluster", enforced=True)
     kept = [item for item in objects(made) if item.retain_on_delete]
-    assert {item.type.rpartition(":")[2] for item in kept} == {"Namespace", "Kafka", "KafkaNodePool", "KafkaTopic"}
+    assert {item.type.rpartition(":")[2] for item in kept} == {"Kafka", "KafkaNodePool", "KafkaTopic"}
+    # Their namespace is labelled and not made, so that it is never deleted.
+    assert [name_of(item.urn) for item in made.all("kubernetes:core/v1:NamespacePatch")] == ["kafka-namespace"]
     assert {item.inputs["metadata"].get("namespace") for item in objects(made)} == {None, "messaging", "billing"}
     assert made.all("kubernetes:helm.sh/v4:Chart") == []
 

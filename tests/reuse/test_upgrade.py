@@ -11,7 +11,7 @@ import pytest
 
 from documentation import plugin
 from lab.engine.plan import Step
-from lab.engine.testing import Program
+from lab.engine.testing import Preview, Program
 from tests.program.summary import ROOT
 from tests.reuse import releases
 
@@ -37,7 +37,21 @@ def test_a_stack_of_a_release_is_updated_without_a_replacement(release: str, rec
     before = releases.state(release, recorded.name)
     assert len(before.resources) > 10
     preview = Program(recorded.folder).preview(stack=recorded.stack, config=recorded.config, state=before)
-    assert anew(preview.steps()) == {}
+    assert {name for name in anew(preview.steps()) if not renamed_since(release, name, preview)} == set()
+
+
+def renamed_since(release: str, name: str, preview: Preview) -> bool:
+    """Tell whether a resource of a release is deleted for a reason that the changelog gives.
+
+    0.1.0 gave NetworkPolicies names that Strimzi uses, and took a namespace over that was there before.
+    """
+    kind, _, resource = name.partition(" ")
+    if release != "0.1.0":
+        return False
+    if kind == "kubernetes:networking.k8s.io/v1:NetworkPolicy":
+        return preview.steps().get(f"{name}-access") is Step.CREATE
+    patched = f"kubernetes:core/v1:NamespacePatch {resource}"
+    return kind == "kubernetes:core/v1:Namespace" and preview.steps().get(patched) is Step.CREATE
 
 
 def renamed(tmp_path: Path, alias: str) -> Program:
@@ -62,7 +76,8 @@ def renamed(tmp_path: Path, alias: str) -> Program:
 @pytest.mark.usefixtures("_apart")
 def test_a_rename_without_an_alias_would_be_found(tmp_path: Path) -> None:
     before = releases.state(RECORDED[0], "test")
-    lost = anew(renamed(tmp_path, "").preview(stack="test", state=before).steps())
+    preview = renamed(tmp_path, "").preview(stack="test", state=before)
+    lost = {name for name in anew(preview.steps()) if not renamed_since(RECORDED[0], name, preview)}
     assert len(lost) == 4
     assert all("KafkaTopic" in name for name in lost)
 
@@ -71,7 +86,8 @@ def test_a_rename_without_an_alias_would_be_found(tmp_path: Path) -> None:
 def test_a_rename_with_an_alias_is_none(tmp_path: Path) -> None:
     before = releases.state(RECORDED[0], "test")
     alias = 'aliases=[pulumi.Alias(name=f"{name}-topic")], '
-    assert anew(renamed(tmp_path, alias).preview(stack="test", state=before).steps()) == {}
+    preview = renamed(tmp_path, alias).preview(stack="test", state=before)
+    assert {name for name in anew(preview.steps()) if not renamed_since(RECORDED[0], name, preview)} == set()
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
         ("KafkaTopic", "demo-application-log-audit-topic"),
         ("KafkaUser", "audit-writer"),
         ("KafkaUser", "audit-writer-user"),
-        ("NetworkPolicy", "security-networkpolicy-demo-app-audit-v1"),
+        ("NetworkPolicy", "security-networkpolicy-demo-app-audit-v1-access"),
         ("RandomPassword", "audit-writer-password"),
         ("Secret", "audit-writer-credentials-secret"),
         ("Secret", "audit-writer-secret"),
@@ -98,10 +98,10 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
         ("AuthorizationPolicy", "security-authorizationpolicy-demo-app-recommendation"),
         ("AuthorizationPolicy", "security-authorizationpolicy-kafka-demo-app-log-cluster-kafka"),
         ("Kafka", "kafka-kafka"),
-        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v1"),
-        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v2"),
-        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v3"),
-        ("NetworkPolicy", "security-networkpolicy-kafka-demo-app-log-cluster-kafka"),
+        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v1-access"),
+        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v2-access"),
+        ("NetworkPolicy", "security-networkpolicy-demo-app-recommendation-v3-access"),
+        ("NetworkPolicy", "security-networkpolicy-kafka-demo-app-log-cluster-kafka-access"),
     }
     assert {step for step, _, _ in rows} == {"create", "update"}
 

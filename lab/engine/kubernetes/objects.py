@@ -120,6 +120,12 @@ def reference(thing: Properties) -> Reference:
     return Reference(thing["apiVersion"], thing["kind"], metadata.get("namespace") or "", metadata.get("name") or "")
 
 
+def nothing_of(target: Reference) -> Properties:
+    """Return what is applied to give up every field of an object."""
+    metadata = {"name": target.name} | ({"namespace": target.namespace} if target.namespace else {})
+    return {"apiVersion": target.api_version, "kind": target.kind, "metadata": metadata}
+
+
 def group_of(api_version: str) -> str:
     """Return the API group of ``group/version``; empty for the core group."""
     return api_version.rpartition("/")[0]
@@ -143,19 +149,30 @@ def type_token(api_version: str, kind: str) -> str:
 def identify(token: str, inputs: Properties) -> tuple[str, str]:
     """Return apiVersion and kind.
 
-    :raises ProviderError: if the type is none of one object, such as a list, a patch or a Helm release.
+    A patch is of the kind that it patches.
+
+    :raises ProviderError: if the type is none of one object, such as a list or a Helm release.
     """
     _, module, kind = token.split(":", 2)
     group = group_of(module)
     api_version = inputs.get("apiVersion") or module.removeprefix("core/")
     actual = inputs.get("kind") or kind
-    plural_or_patch = kind.endswith(("List", "Patch")) and (is_builtin(group) or actual != kind)
-    if group in {"helm.sh", "yaml", "kustomize"} or "/" not in module or plural_or_patch:
+    plural = kind.endswith("List") and (is_builtin(group) or actual != kind)
+    patched_kind = kind.removesuffix("Patch")
+    if kind != patched_kind and is_builtin(group):
+        actual = patched_kind
+    if group in {"helm.sh", "yaml", "kustomize"} or "/" not in module or plural:
         raise ProviderError(
             f"{token} is not supported: this engine's kubernetes package has single objects and"
             " kubernetes:helm.sh/v4:Chart"
         )
     return api_version, actual
+
+
+def is_patch(token: str) -> bool:
+    """Tell whether a type stands for some fields of an object that another owner has."""
+    _, module, kind = token.split(":", 2)
+    return kind.endswith("Patch") and is_builtin(group_of(module))
 
 
 def complete(urn: str, token: str, name: str, inputs: Properties, old: Properties | None, namespace: str) -> Properties:

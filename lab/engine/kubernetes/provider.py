@@ -97,6 +97,10 @@ class KubernetesProvider:
         location = await self._client.locate(target)
         if location is None:
             return
+        if objects.is_patch(context.type):
+            if await self._client.get(location, subject) is not None:
+                await self._client.apply(location, objects.nothing_of(target), subject)
+            return
         # Workloads wait for their pods, so that what the pods rest on is not deleted under them.
         propagation = "Foreground" if target.group in ("apps", "batch") else "Background"
         live = await self._client.delete(location, subject, propagation=propagation)
