@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from lightkube import ApiError
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
@@ -352,6 +354,38 @@ def test_a_cluster_on_racks_has_its_cluster_wide_right_as_long_as_it_is_there(st
     stage.kubectl("delete", "kafka", "racks")
     stage.look("racks")
     assert not bindings()
+
+
+def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made_once_it_is_gone(stage: Stage) -> None:
+    service = {"name": "nobody", "namespace": NAMESPACE}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    webhook = {
+        "name": "nobody.example.com",
+        "clientConfig": {"service": service},
+        "rules": [rule],
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "objectSelector": {"matchLabels": {"strimzi.io/cluster": "hooked"}},
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+    stage.kubectl("apply", "--filename", "-", given=kind | {"metadata": {"name": "nobody"}, "webhooks": [webhook]})
+    stage.make(*manifests("hooked"))
+
+    def refused() -> bool:
+        with contextlib.suppress(ApiError):
+            stage.look("hooked")
+        return "nobody.example.com" in stage.condition("hooked")["message"]
+
+    eventually(refused)
+    assert stage.condition("hooked")["reason"] == "KubernetesClientException"
+    stage.kubectl("delete", "mutatingwebhookconfiguration", "nobody")
+
+    def made() -> bool:
+        with contextlib.suppress(ApiError):
+            stage.look("hooked")
+        return stage.names("pod", "hooked") == ["hooked-hooked-pool-0"]
+
+    eventually(made, 10)
 
 
 def test_all_goes_with_the_kafka(stage: Stage) -> None:

@@ -18,10 +18,11 @@ from tests.strimzi.facts import Facts, by_name, differences
 pytestmark = pytest.mark.unit
 
 CONTRACT = Path(__file__).parent / "contract"
+CLUSTER = "demo-app-log-cluster"
 
 
 class Difference(NamedTuple):
-    """Paths of facts that are not Strimzi's, in which of the recordings, and why."""
+    """Paths of facts that are not Strimzi's, in which comparisons, and why."""
 
     stacks: str
     path: str
@@ -54,7 +55,7 @@ DIFFERENCES = (
     Difference("dev prod lab", "Secret *-ca-cert > keys > ca.password", NO_PKCS12),
     Difference("prod", "ConfigMap * > settings > metric.reporters", REPORTER),
     Difference("prod", "ConfigMap * > settings > kafka.metrics.reporters", REPORTER),
-    Difference("lab", "* > user-operator > probes > startupProbe", SLOW),
+    Difference("lab entity", "* > user-operator > probes > startupProbe", SLOW),
     Difference("lab", "* > strimzi-cluster-operator > probes > startupProbe", SLOW),
     Difference("lab", "Deployment strimzi-cluster-operator > strategy", LEADER),
     Difference("lab", "RoleBinding strimzi-cluster-operator-leader-election", LEADER),
@@ -79,8 +80,8 @@ def contract(stack: str) -> dict[str, Any]:
 
 def made(recorded: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Return what the cluster operator makes of a recording's Kafka and pools."""
-    name, namespace = "demo-app-log-cluster", recorded["namespace"]
-    kafka = resources.resource("Kafka", name, recorded["kafka"], namespace=namespace)
+    namespace = recorded["namespace"]
+    kafka = resources.resource("Kafka", CLUSTER, recorded["kafka"], namespace=namespace)
     pools = [resources.resource("KafkaNodePool", key, spec) for key, spec in recorded["pools"].items()]
     one = cluster(kafka, pools, "cluster.local", restricted=recorded["restricted"])
     certificates = secrets.certificates(one, {})
@@ -107,3 +108,12 @@ def judge(stack: str, expected: dict[str, Facts], found: dict[str, Facts]) -> No
 def test_a_cluster_is_made_of_what_strimzi_makes(stack: str) -> None:
     recorded = contract(stack)
     judge(stack, recorded["objects"], by_name(made(recorded)))
+
+
+def test_the_entity_operator_is_made_of_what_strimzi_makes() -> None:
+    recorded = contract("lab")
+
+    def entity(objects: dict[str, Facts]) -> dict[str, Facts]:
+        return {key: value for key, value in objects.items() if f" {CLUSTER}-entity-" in key}
+
+    judge("entity", entity(recorded["objects"]), entity(by_name(made(recorded))))

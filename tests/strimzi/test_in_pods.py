@@ -21,11 +21,10 @@ from lab.lab import ROOT, Lab
 from tests.strimzi import resources
 from tests.strimzi.facts import by_name
 from tests.strimzi.installed import Kubectl, eventually, rendered
-from tests.strimzi.test_contract import contract, judge
+from tests.strimzi.test_contract import CLUSTER, contract, judge
 
 pytestmark = pytest.mark.lab
 
-CLUSTER = "demo-app-log-cluster"
 OPERATOR = "deployment/strimzi-cluster-operator"
 
 
