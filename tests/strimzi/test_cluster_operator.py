@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from cryptography import x509
 from lightkube import ApiError
 
 from lab.binaries.build import build
@@ -20,11 +21,13 @@ from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
 from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
+from lab.strimzi.certificates import Pair, issue, lasts
 from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.cluster_operator import ClusterOperator
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.rolling import Health
+from lab.strimzi.secrets import decoded, encoded
 from tests.strimzi import resources
 from tests.strimzi.installed import Kubectl, eventually
 
@@ -354,6 +357,27 @@ def test_a_cluster_on_racks_has_its_cluster_wide_right_as_long_as_it_is_there(st
     stage.kubectl("delete", "kafka", "racks")
     stage.look("racks")
     assert not bindings()
+
+
+def test_a_certificate_in_its_last_month_is_renewed_and_its_node_rolled(stage: Stage) -> None:
+    (pod,) = started(stage, "aged")
+    uid = stage.get("pod", pod)["metadata"]["uid"]
+    authority = Pair(
+        decoded(stage.get("secret", "aged-cluster-ca-cert"), "ca.crt") or b"",
+        decoded(stage.get("secret", "aged-cluster-ca"), "ca.key") or b"",
+    )
+    own = x509.load_pem_x509_certificate(decoded(stage.get("secret", pod), f"{pod}.crt") or b"")
+    hosts = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    old = issue(authority, "aged-kafka", hosts, 29)
+    data = encoded({f"{pod}.crt": old.certificate, f"{pod}.key": old.key})
+    stage.kubectl("patch", "secret", pod, "--patch", json.dumps({"data": data}))
+    stage.look("aged")
+    assert stage.names("pod", "aged") == []
+    stage.look("aged")
+    assert stage.get("pod", pod)["metadata"]["uid"] != uid
+    kept = decoded(stage.get("secret", pod), f"{pod}.crt")
+    assert kept not in (None, old.certificate)
+    assert lasts(kept or b"", 360)
 
 
 def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made_once_it_is_gone(stage: Stage) -> None:
