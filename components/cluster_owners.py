@@ -70,7 +70,7 @@ def _owners(api: client.ApiClient) -> Iterator[tuple[str, str | None]]:
     api.set_default_header("Accept", _METADATA)
     for kind, every in lists.items():
         answer = every(_preload_content=False, _request_timeout=_TIMEOUT_SECONDS)
-        for item in json.loads(answer.data)["items"]:
+        for item in json.loads(answer.data)["items"] or ():
             metadata = item["metadata"]
             yield f"{kind}/{metadata['name']}", (metadata.get("annotations") or {}).get(ANNOTATION)
 

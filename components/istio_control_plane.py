@@ -10,6 +10,7 @@ from pulumi_kubernetes.helm.v4 import Chart
 from components.chart import ChartSource, install
 from components.manifest import custom_resource, made, timeouts
 from components.mesh_namespace import POD_SECURITY_LABEL, labelled_namespace
+from model import names
 
 
 class IngressGatewayArgs(TypedDict):
@@ -91,11 +92,11 @@ class IstioControlPlane(pulumi.ComponentResource):
             exists=args.get("namespace_exists", False),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        network: pulumi.Resource = chart("base", args["base"], "istio-base", namespace)
+        network: pulumi.Resource = chart("base", args["base"], names.BASE_RELEASE, namespace)
         if "cni" in args:
-            network = chart("cni", args["cni"], "istio-cni", network)
+            network = chart("cni", args["cni"], names.CNI_RELEASE, network)
         # What everything injected, and every Istio resource, depends on; the gateway comes later.
-        self.ready = chart("istiod", args["istiod"], "istiod", network)
+        self.ready = chart("istiod", args["istiod"], names.ISTIOD_RELEASE, network)
         self.ingress_address = pulumi.Output.from_input("")
         self.gateway_principal = pulumi.Output.from_input("")
         if "gateway" in args:

@@ -77,7 +77,7 @@ class Observability(pulumi.ComponentResource):
         if "jaeger" in args:
             sources.append(chart("jaeger", args["jaeger"], args["jaeger_name"]))
         if "prometheus" in args:
-            sources.append(chart("prometheus", args["prometheus"], "prometheus"))
+            sources.append(chart("prometheus", args["prometheus"], names.PROMETHEUS))
         if "kiali" in args:
             if "kiali_signing_key" in args:
                 sources.append(self._signing_key(name, args["namespace"], args["kiali_signing_key"]))

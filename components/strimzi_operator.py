@@ -6,6 +6,7 @@ import pulumi
 
 from components.chart import ChartSource, install
 from components.manifest import made, timeouts
+from model import names
 
 
 class StrimziOperatorArgs(TypedDict):
@@ -32,7 +33,7 @@ class StrimziOperator(pulumi.ComponentResource):
         chart = install(
             f"{name}-chart",
             args["chart"],
-            release="strimzi",
+            release=names.STRIMZI_RELEASE,
             namespace=args["namespace"],
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),

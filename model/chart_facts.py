@@ -25,11 +25,13 @@ class ChartFacts:
 
     ``read_in`` is where; ``services`` are ports by Service and by name of the port; ``cluster_wide`` are all objects
     without a namespace, as ``Kind/name``; ``values`` are all keys that the program sets, paths with dots between them.
-    A last part ``*`` is any key below.
+    A last part ``*`` is any key below. ``inert`` are those of ``values`` that change nothing in this version of the
+    chart, and are set because its documentation says so.
     """
 
     read_in: str
     values: tuple[str, ...]
+    inert: tuple[str, ...] = ()
     services: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     workloads: Mapping[str, ChartWorkload] = field(default_factory=dict)
     cluster_wide: tuple[str, ...] = ()
@@ -69,6 +71,7 @@ def _base() -> ChartFacts:
     return ChartFacts(
         read_in="istio/istio manifests/charts/base, 1.31",
         values=("global.istioNamespace", _PLATFORM_VALUE, "defaultRevision", "base.validationFailurePolicy"),
+        inert=(_PLATFORM_VALUE,),
         cluster_wide=(
             *_each(
                 "CustomResourceDefinition",
@@ -143,6 +146,7 @@ def _gateway(settings: Settings) -> ChartFacts:
             "autoscaling.minReplicas",
             "podDisruptionBudget.minAvailable",
         ),
+        inert=(_PLATFORM_VALUE,),
         services={names.GATEWAY: {"status-port": 15021, "http2": names.GATEWAY_PORT}},
         workloads={names.GATEWAY: ChartWorkload(settings.gateway_service_account, names.GATEWAY_LABELS)},
     )

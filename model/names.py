@@ -25,6 +25,18 @@ KAFKA_METRICS_PORT = 9404
 OTLP_GRPC_PORT = 4317
 OTLP_HTTP_PORT = 4318
 
+BASE_RELEASE = "istio-base"
+"""Name of the Helm release of Istio's CRDs."""
+
+ISTIOD_RELEASE = "istiod"
+"""Name of the Helm release of Istio's control plane."""
+
+CNI_RELEASE = "istio-cni"
+"""Name of the Helm release of Istio's CNI plug-in."""
+
+STRIMZI_RELEASE = "strimzi"
+"""Name of the Helm release of the Strimzi operator."""
+
 OPERATOR = "strimzi-cluster-operator"
 """Name of the Strimzi operator's Deployment and service account, fixed by its chart."""
 

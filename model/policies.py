@@ -338,6 +338,7 @@ def route_spec(settings: Settings) -> dict[str, Any]:
 def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
     """The same edges at layers 3 and 4, and what the mesh itself needs."""
     for workload in _closed_workloads(settings, model):
+        ingress = _ingress(settings, model, workload)
         yield manifest(
             NETWORK_POLICY,
             "NetworkPolicy",
@@ -346,7 +347,8 @@ def network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifes
             {
                 "podSelector": {"matchLabels": workload.labels},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": _ingress(settings, model, workload),
+                # The API server drops an empty list, which means the same: nothing.
+                **({"ingress": ingress} if ingress else {}),
                 "egress": _egress(settings, model, workload),
             },
         )
