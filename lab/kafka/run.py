@@ -1,4 +1,8 @@
-"""The entry point of a broker's container: formats empty storage, runs Kafka, says how it does."""
+"""The entry point of a broker's container: formats empty storage, runs Kafka, says how it does.
+
+Kafka reads certificates from Secrets by itself. So does this process, which stands for Strimzi's kafka-agent; while it
+cannot, its log says why.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,23 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import httpx2
+from lightkube import ApiError, ConfigError
+
 from lab.errors import LabError
 from lab.kafka.distribution import distribution, format_storage, java, jvm_options
 from lab.strimzi import agent, mounts, names
+from lab.strimzi.certificates import Pair
+from lab.strimzi.kubernetes import Kubernetes
+from lab.strimzi.secrets import decoded
 
 _LOGGED: Final = (
     "kafka.server.KafkaRaftServer",
@@ -24,6 +36,10 @@ _LOGGED: Final = (
     "org.apache.kafka.server.BrokerLifecycleManager",
 )
 """Classes of Kafka whose lines say how far it is; of others, warnings do."""
+
+_SECRET: Final = re.compile(r"\$\{strimzisecrets:(?P<namespace>[^/]+)/(?P<name>[^:]+):(?P<key>[^}]+)\}")
+_RETRY: Final = 5.0
+"""Seconds until Secrets are asked for again that could not be read."""
 
 _CLUSTER_ID: Final = re.compile(r"^cluster\.id=(.*)$", re.MULTILINE)
 
@@ -39,6 +55,10 @@ class Node:
     node_id: int
     is_broker: bool
     cluster_id: str
+    certificate: str
+    key: str
+    trusted: str
+    """References to values of Secrets, as Kafka's own settings have them."""
 
 
 def read(configuration: Path, environment: Mapping[str, str]) -> Node:
@@ -59,6 +79,10 @@ def read(configuration: Path, environment: Mapping[str, str]) -> Node:
         message = f"{error.filename}: {error.strerror}; mount the node's ConfigMap there"
         raise LabError(message) from error
     settings = dict(line.partition("=")[::2] for line in texts[mounts.SERVER_FILE].splitlines())
+
+    def of_tls(end: str) -> str:
+        return next(value for name, value in settings.items() if name.endswith(f".ssl.{end}"))
+
     return Node(
         version=version,
         heap=tuple(shlex.split(environment.get("KAFKA_HEAP_OPTS", ""))),
@@ -67,6 +91,9 @@ def read(configuration: Path, environment: Mapping[str, str]) -> Node:
         node_id=int(settings["node.id"]),
         is_broker="broker" in settings["process.roles"],
         cluster_id=texts[mounts.CLUSTER_ID_FILE],
+        certificate=of_tls("keystore.certificate.chain"),
+        key=of_tls("keystore.key"),
+        trusted=of_tls("truststore.certificates"),
     )
 
 
@@ -114,6 +141,37 @@ def supervise(words: list[str], health: agent.Health) -> int:
         return process.wait()
 
 
+def secret(kubernetes: Kubernetes, reference: str) -> bytes:
+    """Return what a reference such as ``${strimzisecrets:kafka/log-combined-0:log-combined-0.crt}`` stands for.
+
+    :raises LabError: if there is no such Secret, or it has no such key.
+    :raises ApiError: if the API server refuses.
+    :raises httpx2.HTTPError: if it is not reached.
+    """
+    found = _SECRET.fullmatch(reference)
+    assert found is not None, reference
+    value = decoded(kubernetes.get("Secret", found["name"], found["namespace"]), found["key"])
+    if value is None:
+        message = f"Secret {found['namespace']}/{found['name']} with {found['key']} is not there"
+        raise LabError(message)
+    return value
+
+
+def serve_agent(node: Node, health: agent.Health, kubernetes: Kubernetes) -> None:
+    """Serve the health to the cluster operator, from when the certificates can be read."""
+    while True:
+        try:
+            pair = Pair(secret(kubernetes, node.certificate), secret(kubernetes, node.key))
+            agent.secured(health, names.AGENT_PORT, agent.server_context(pair, secret(kubernetes, node.trusted)))
+        except (LabError, ApiError, httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            sys.stderr.write(f"kafka-agent: certificates cannot be read through the Kubernetes API: {why}\n")
+            sys.stderr.flush()
+            time.sleep(_RETRY)
+        else:
+            return
+
+
 def main() -> int:
     """Run the node that the container was given."""
     try:
@@ -125,19 +183,12 @@ def main() -> int:
             raise LabError(message) from error
         prepare(node, folder)
         health = agent.Health(node.is_broker)
-        certificate, authority = Path(mounts.CERTIFICATE), Path(mounts.AUTHORITY)
-        served = agent.server(
-            health,
-            names.HEALTH_PORT,
-            names.AGENT_PORT,
-            certificate / mounts.CERTIFICATE_FILE,
-            certificate / mounts.KEY_FILE,
-            authority / mounts.AUTHORITY_FILE,
-        )
+        agent.probes(health, names.HEALTH_PORT)
     except (LabError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    served.start()
+    arguments = (node, health, Kubernetes("strimzi-kafka-agent"))
+    threading.Thread(target=serve_agent, args=arguments, daemon=True).start()
     return supervise(command(node, folder), health)
 
 

@@ -159,7 +159,12 @@ class Api:
 
     async def register(self, status: Mapping[str, Any]) -> None:
         """Make the Node where it is not there, and set its status."""
-        labels = {"kubernetes.io/hostname": self.node, "kubernetes.io/os": "linux"}
+        labels = {
+            "kubernetes.io/hostname": self.node,
+            "kubernetes.io/os": "linux",
+            "topology.kubernetes.io/region": "lab",
+            "topology.kubernetes.io/zone": "lab",
+        }
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.node, "labels": labels}}
         await self.client.patch(Node, self.node, node, patch_type=PatchType.APPLY, field_manager=COMPONENT, force=True)
         await self.client.patch(NodeStatus, self.node, {"status": status}, patch_type=PatchType.MERGE)

@@ -1,4 +1,4 @@
-"""``python -m lab.strimzi OPERATOR``: cluster-operator, topic-operator or user-operator, in its Pod's container."""
+"""``python -m lab.strimzi COMMAND``: what a container of Strimzi's operator image runs, by its command's path."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import sys
 
 from lab.errors import LabError
 
-OPERATORS = ("cluster-operator", "topic-operator", "user-operator")
+_FOLDER = "/opt/strimzi/bin"
+COMMANDS = {
+    f"{_FOLDER}/{name}_run.sh": name for name in ("cluster_operator", "topic_operator", "user_operator", "kafka_init")
+}
+"""Modules of this package by the commands that they stand for."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the operator that is asked for until it is told to stop; return the exit code."""
-    if len(arguments) != 1 or arguments[0] not in OPERATORS:
-        sys.stderr.write(
-            f"error: operator {' '.join(arguments) or 'not given'}: must be one of {', '.join(OPERATORS)}\n"
-        )
+    """Run what is asked for; an operator runs until it is told to stop. Return the exit code."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        sys.stderr.write(f"error: command {' '.join(arguments) or 'not given'}: must be one of {', '.join(COMMANDS)}\n")
         return 2
     # Each needs but a part of what there is to import.
-    module = importlib.import_module(f"lab.strimzi.{arguments[0].replace('-', '_')}")
+    module = importlib.import_module(f"lab.strimzi.{COMMANDS[arguments[0]]}")
     try:
         module.main(os.environ)
     except LabError as error:

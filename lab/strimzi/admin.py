@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient
@@ -13,8 +11,7 @@ from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.protocol.api_message import ApiMessage
 
-from lab.strimzi import mounts
-from lab.strimzi.certificates import Pair
+from lab.strimzi.certificates import Pair, load
 
 Result = TypeVar("Result")
 
@@ -37,25 +34,13 @@ class AdminError(Exception):
         super().__init__(f"{subject}: {error}")
 
 
-def mounted_identity() -> ssl.SSLContext:
-    """Return the identity that the Pod was given.
-
-    :raises OSError: if its files are not there.
-    """
-    context = ssl.create_default_context(cafile=str(mounts.AUTHORITY / mounts.AUTHORITY_FILE))
-    context.load_cert_chain(mounts.CERTIFICATE / mounts.CERTIFICATE_FILE, mounts.CERTIFICATE / mounts.KEY_FILE)
-    return context
-
-
 def identity(authority: bytes, pair: Pair) -> ssl.SSLContext:
-    """Return an identity that is not in files."""
+    """Return the identity of who has a certificate by an authority and trusts what that has signed.
+
+    :raises ValueError: if one of them is no certificate.
+    """
     context = ssl.create_default_context(cadata=authority.decode())
-    # The standard library reads certificates of one's own from files alone.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "identity.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(pair.certificate + pair.key)
-        context.load_cert_chain(path)
+    load(context, pair)
     return context
 
 

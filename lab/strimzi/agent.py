@@ -14,8 +14,9 @@ import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Final
+
+from lab.strimzi.certificates import Pair, load
 
 _TRANSITION: Final = re.compile(r"BrokerLifecycleManager.* [Tt]ransition(?:ing)? from \w+ to (?P<state>\w+)")
 _STARTED: Final = re.compile(r"Kafka Server started")
@@ -54,38 +55,42 @@ class Health:
             self.state = BrokerState.__members__.get(found["state"], BrokerState.UNKNOWN)
 
 
-@dataclass(frozen=True)
-class Server:
-    """Serves the health on two ports: to probes, and by mutual TLS to the cluster operator."""
+def probes(health: Health, port: int, host: str = "") -> ThreadingHTTPServer:
+    """Return a server of plain HTTP for probes, which serves until the process ends.
 
-    health: Health
-    probes: ThreadingHTTPServer
-    agent: ThreadingHTTPServer
-
-    def start(self) -> None:
-        """Serve until the process ends."""
-        for server in (self.probes, self.agent):
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
-def server(
-    health: Health, probes: int, agent: int, certificate: Path, key: Path, authority: Path, host: str = ""
-) -> Server:
-    """Return a server that listens.
-
-    :param probes: port for plain HTTP.
-    :param agent: port for HTTPS; clients need a certificate by the same authority.
     :param host: the address to listen on, by default every one.
-    :raises OSError: if a port is taken or a file cannot be read.
+    :raises OSError: if the port is taken.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(certificate, key)
-    handler = _handler(health)
-    secured = ThreadingHTTPServer((host, agent), handler)
+    return _served(ThreadingHTTPServer((host, port), _handler(health)))
+
+
+def secured(health: Health, port: int, context: ssl.SSLContext, host: str = "") -> ThreadingHTTPServer:
+    """Return a server of HTTPS for the cluster operator, which serves until the process ends.
+
+    :param context: as ``server_context`` makes it.
+    :param host: the address to listen on, by default every one.
+    :raises OSError: if the port is taken.
+    """
+    server = ThreadingHTTPServer((host, port), _handler(health))
     # The handshake is done by the thread of its connection, so that a client that is slow at it holds nobody up.
-    secured.socket = context.wrap_socket(secured.socket, server_side=True, do_handshake_on_connect=False)
-    return Server(health, ThreadingHTTPServer((host, probes), handler), secured)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return _served(server)
+
+
+def server_context(pair: Pair, authority: bytes) -> ssl.SSLContext:
+    """Return the identity of a server whose clients need a certificate by an authority.
+
+    :raises ValueError: if one of them is no certificate.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    load(context, pair)
+    return context
+
+
+def _served(server: ThreadingHTTPServer) -> ThreadingHTTPServer:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -13,8 +16,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME: Final = timedelta(days=3650)
-_RENEWAL: Final = timedelta(days=30)
 _ORGANIZATION: Final = "io.strimzi"
 _PEM: Final = serialization.Encoding.PEM
 
@@ -31,9 +32,22 @@ class Pair:
         return "Pair(...)"
 
 
-def authority(common_name: str) -> Pair:
-    """Return a new authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def authority(common_name: str, days: int) -> Pair:
+    """Return a new authority that is good for a number of days."""
+    return _authority(ec.generate_private_key(ec.SECP256R1()), _name(common_name), days)
+
+
+def renewed(pair: Pair, days: int) -> Pair:
+    """Return an authority with the same key and name that is good for a number of days from now.
+
+    What it signed before is as good as before.
+    """
+    key = serialization.load_pem_private_key(pair.key, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return _authority(key, x509.load_pem_x509_certificate(pair.certificate).subject, days)
+
+
+def _authority(key: ec.EllipticCurvePrivateKey, name: x509.Name, days: int) -> Pair:
     usage = x509.KeyUsage(
         digital_signature=False,
         content_commitment=False,
@@ -45,19 +59,20 @@ def authority(common_name: str) -> Pair:
         encipher_only=False,
         decipher_only=False,
     )
-    builder = _builder(_name(common_name), _name(common_name), key.public_key())
+    builder = _builder(name, name, key.public_key(), days)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return _pair(builder.add_extension(usage, critical=True).sign(key, hashes.SHA256()), key)
 
 
-def issue(issuer: Pair, common_name: str, hosts: Sequence[str]) -> Pair:
+def issue(issuer: Pair, common_name: str, hosts: Sequence[str], days: int) -> Pair:
     """Return a new certificate for a server, by all of its names, and for a client, by its common name."""
     authority_key = serialization.load_pem_private_key(issuer.key, None)
     assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    issuer_name = x509.load_pem_x509_certificate(issuer.certificate).subject
     builder = (
-        _builder(_name(common_name), x509.load_pem_x509_certificate(issuer.certificate).subject, key.public_key())
+        _builder(_name(common_name), issuer_name, key.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(
@@ -70,8 +85,16 @@ def issue(issuer: Pair, common_name: str, hosts: Sequence[str]) -> Pair:
     return _pair(builder.sign(authority_key, hashes.SHA256()), key)
 
 
-def serves(pair: Pair, issuer: Pair, common_name: str, hosts: Sequence[str]) -> bool:
-    """Tell whether a certificate can be kept: signed by that authority, for those names, for 30 more days."""
+def lasts(certificate: bytes, days: int) -> bool:
+    """Tell whether a certificate (PEM) is good for more than a number of days from now.
+
+    :raises ValueError: if it is none.
+    """
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc > datetime.now(UTC) + timedelta(days=days)
+
+
+def serves(pair: Pair, issuer: Pair, common_name: str, hosts: Sequence[str], days: int) -> bool:
+    """Tell whether a certificate can be kept: signed by that authority, for those names, for that many more days."""
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate)
         serialization.load_pem_private_key(pair.key, None)
@@ -84,11 +107,20 @@ def serves(pair: Pair, issuer: Pair, common_name: str, hosts: Sequence[str]) -> 
         found: list[str] = []
     else:
         found = names.get_values_for_type(x509.DNSName)
-    return (
-        certificate.subject == _name(common_name)
-        and set(found) == set(hosts)
-        and certificate.not_valid_after_utc > datetime.now(UTC) + _RENEWAL
-    )
+    return certificate.subject == _name(common_name) and set(found) == set(hosts) and lasts(pair.certificate, days)
+
+
+def load(context: ssl.SSLContext, pair: Pair) -> None:
+    """Give a TLS context a certificate of its own.
+
+    :raises ssl.SSLError: if certificate and key do not belong together.
+    """
+    # The standard library reads them from files alone.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "identity.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(path)
 
 
 def _name(common_name: str) -> x509.Name:
@@ -101,7 +133,9 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -110,7 +144,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

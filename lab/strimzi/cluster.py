@@ -11,11 +11,22 @@ from typing import Any, Final
 
 from lab.strimzi import names
 from lab.strimzi.conditions import RefusedError
-from lab.strimzi.specification import Jbod, KafkaSpecification, PoolSpecification, Volume, decode
+from lab.strimzi.mounts import ENTITY_OPERATORS
+from lab.strimzi.specification import (
+    Jbod,
+    KafkaSpecification,
+    NodesTemplate,
+    PersistentStorage,
+    PoolSpecification,
+    Volume,
+    decode,
+)
 
 Resource = Mapping[str, Any]
 
-_VERSION: Final = re.compile(r"4\.\d+\.\d+")
+METADATA_VERSIONS: Final = {"4.2.0": "4.2-IV1", "4.2.1": "4.2-IV1", "4.3.0": "4.3-IV0", "4.3.1": "4.3-IV0"}
+"""The releases of Kafka that Strimzi 1.2 runs, and the metadata version of each (kafka-versions.yaml)."""
+
 _LISTENER: Final = re.compile(r"[a-z0-9]{1,11}")
 _LEAST_PORT: Final = 9092
 _TAKEN_PORTS: Final = (9404, 9999)
@@ -35,6 +46,11 @@ class Pool:
         """Every volume of one node."""
         storage = self.specification.storage
         return tuple(storage.volumes) if isinstance(storage, Jbod) else (storage,)
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether a volume of its nodes outlives their Pods."""
+        return any(isinstance(volume, PersistentStorage) for volume in self.volumes)
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """All of a cluster; ``cluster_id`` is Kafka's own, 16 bytes in URL-safe Base64 without padding."""
+    """All of a cluster.
+
+    ``cluster_id`` is Kafka's own, 16 bytes in URL-safe Base64 without padding. ``restricted`` tells whether its
+    containers are made as the restricted Pod security standard asks for.
+    """
 
     name: str
     namespace: str
@@ -67,6 +87,7 @@ class Cluster:
     cluster_id: str
     specification: KafkaSpecification
     pools: tuple[Pool, ...]
+    restricted: bool = False
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -76,8 +97,25 @@ class Cluster:
 
     @property
     def metadata_version(self) -> str:
-        """The metadata version, such as ``4.3``: that of the nodes' version."""
-        return ".".join(self.specification.kafka.version.split(".")[:2])
+        """The metadata version, such as ``4.3-IV0``: that of the nodes' version."""
+        return METADATA_VERSIONS[self.specification.kafka.version]
+
+    def template(self, pool: Pool) -> NodesTemplate:
+        """Return the templates of a pool's nodes: each is the pool's own, or else the cluster's (KafkaPool)."""
+        own, shared = pool.specification.template, self.specification.kafka.template
+        return NodesTemplate(
+            pod=own.pod or shared.pod,
+            kafka_container=own.kafka_container or shared.kafka_container,
+            init_container=own.init_container or shared.init_container,
+            persistent_volume_claim=own.persistent_volume_claim or shared.persistent_volume_claim,
+        )
+
+    @property
+    def entity_operators(self) -> tuple[str, ...]:
+        """Which of ENTITY_OPERATORS the cluster has."""
+        part = self.specification.entity_operator
+        found = (part and part.topic_operator, part and part.user_operator)
+        return tuple(name for name, has in zip(ENTITY_OPERATORS, found, strict=True) if has)
 
     def host(self, node: Node) -> str:
         """DNS name under which a node is reached."""
@@ -96,10 +134,11 @@ class Cluster:
         }
 
 
-def cluster(kafka: Resource, pools: Sequence[Resource], domain: str) -> Cluster:
+def cluster(kafka: Resource, pools: Sequence[Resource], domain: str, *, restricted: bool = False) -> Cluster:
     """Return the cluster that a Kafka and its KafkaNodePools ask for.
 
     :param domain: the Kubernetes cluster's DNS domain.
+    :param restricted: whether the operator's Pod security provider is ``restricted``, and not ``baseline``.
     :raises RefusedError: if they ask for what cannot be, or what the lab does not honour.
     """
     specification = decode(kafka, KafkaSpecification)
@@ -110,7 +149,7 @@ def cluster(kafka: Resource, pools: Sequence[Resource], domain: str) -> Cluster:
     _check_pools(specifications, name)
     before = {pool["metadata"]["name"]: (pool.get("status") or {}).get("nodeIds") or [] for pool in found}
     ids = node_ids({key: value.replicas for key, value in specifications.items()}, before)
-    result = Cluster(
+    return Cluster(
         name=name,
         namespace=kafka["metadata"]["namespace"],
         uid=kafka["metadata"]["uid"],
@@ -118,9 +157,8 @@ def cluster(kafka: Resource, pools: Sequence[Resource], domain: str) -> Cluster:
         cluster_id=(kafka.get("status") or {}).get("clusterId") or _cluster_id(kafka["metadata"]["uid"]),
         specification=specification,
         pools=tuple(Pool(key, value, ids[key]) for key, value in specifications.items()),
+        restricted=restricted,
     )
-    _check_voters(result, kafka, found)
-    return result
 
 
 def node_ids(replicas: Mapping[str, int], before: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
@@ -153,10 +191,14 @@ def _refuse(message: str) -> RefusedError:
 
 def _check(specification: KafkaSpecification, name: str) -> None:
     kafka = specification.kafka
-    if not _VERSION.fullmatch(kafka.version):
-        message = f"Kafka {name}: spec.kafka.version: {kafka.version!r} is no release of Kafka 4, such as 4.3.1"
-        raise _refuse(message)
-    if kafka.metadata_version and not kafka.version.startswith(f"{kafka.metadata_version.partition('-')[0]}."):
+    if kafka.version not in METADATA_VERSIONS:
+        message = (
+            f"Kafka {name}: spec.kafka.version: unsupported version {kafka.version!r}; supported are"
+            f" {', '.join(METADATA_VERSIONS)}"
+        )
+        raise RefusedError("UnsupportedKafkaVersionException", message)
+    metadata = METADATA_VERSIONS[kafka.version]
+    if kafka.metadata_version not in (None, metadata, metadata.partition("-")[0]):
         message = (
             f"Kafka {name}: spec.kafka.metadataVersion: {kafka.metadata_version!r} is another than that of Kafka"
             f" {kafka.version}, which the lab does not support; leave it out"
@@ -194,25 +236,3 @@ def _check_pools(pools: Mapping[str, PoolSpecification], name: str) -> None:
             raise _refuse(f"{where}.volumes: every volume needs an id of its own")
         if sum(volume.kraft_metadata is not None for volume in volumes) > 1:
             raise _refuse(f"{where}.volumes: at most one may have kraftMetadata")
-
-
-def _check_voters(cluster: Cluster, kafka: Resource, pools: Sequence[Resource]) -> None:
-    """Refuse another set of controllers once there is a cluster: it is fixed when their storage is formatted.
-
-    Of a pool that is not there any more nothing is known here.
-    """
-    if not (kafka.get("status") or {}).get("clusterId"):
-        return
-    statuses = [pool.get("status") or {} for pool in pools]
-    before = {node for it in statuses if "controller" in (it.get("roles") or []) for node in it.get("nodeIds") or []}
-    voters = {node.id for node in cluster.nodes if node.is_controller}
-    if before and before != voters:
-        message = (
-            f"Kafka {cluster.name}: nodes {_listed(voters)} would be controllers instead of {_listed(before)},"
-            " which the lab does not support; set roles and replicas of its KafkaNodePools back"
-        )
-        raise _refuse(message)
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))

@@ -34,7 +34,7 @@ class ClusterAdmin:
 
 def _admin(cluster: Cluster, certificates: Certificates) -> Admin:
     host = f"{names.bootstrap_service(cluster.name)}.{cluster.namespace}.svc"
-    context = identity(certificates.cluster_authority.certificate, certificates.operators["cluster-operator"])
+    context = identity(certificates.trusted, certificates.operators["cluster-operator"])
     return Admin(
         lambda: {
             "bootstrap_servers": f"{host}:{names.REPLICATION_PORT}",

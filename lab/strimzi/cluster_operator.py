@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 from lightkube import ApiError
 
-from lab.strimzi import configuration, entity_operator, environment, names, operator, pods, rolling, secrets, services
+from lab.strimzi import (
+    changes,
+    entity_operator,
+    environment,
+    mounts,
+    names,
+    network_policies,
+    operator,
+    pods,
+    rolling,
+    secrets,
+    services,
+)
 from lab.strimzi.admin import AdminError, KafkaUnavailableError
 from lab.strimzi.cluster import Cluster, Resource, cluster
 from lab.strimzi.cluster_admin import ClusterAdmin
-from lab.strimzi.conditions import Condition, RefusedError, not_ready, ready, warning
+from lab.strimzi.conditions import Condition, RefusedError, not_ready, ready
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
 from lab.strimzi.secrets import Certificates
+from lab.strimzi.warnings import warnings
 
 Key = tuple[str, str]
 """Namespace and name of a Kafka."""
@@ -40,6 +53,7 @@ class ClusterOperator:
         self._settings = settings
         self._applied: dict[tuple[str, ...], tuple[str, float]] = {}
         self._waiting: dict[Key, tuple[str, float]] = {}
+        self._warned: dict[Key, set[tuple[str, str]]] = {}
 
     def look(self, key: Key) -> float | None:
         """Take the next step for a cluster; return the seconds until the next, None if the cluster is gone.
@@ -49,52 +63,93 @@ class ClusterOperator:
         namespace, name = key
         kafka = self._kubernetes.get("Kafka", name, namespace)
         if kafka is None or kafka["metadata"].get("deletionTimestamp"):
-            # What was made for it refers to it, and goes with it.
+            # What was made for it refers to it, and goes with it, but for what is of no namespace.
             self._waiting.pop(key, None)
+            self._warned.pop(key, None)
+            self._kubernetes.delete("ClusterRoleBinding", names.rack_binding(name, namespace), None)
             return None
-        found = self._kubernetes.find("KafkaNodePool", namespace, {names.CLUSTER_LABEL: name})
         try:
-            wanted = cluster(kafka, found, self._settings.domain)
-            return self._approach(key, kafka, found, wanted)
+            return self._approach(key, kafka)
         except RefusedError as error:
-            self._fail(kafka, found, not_ready(error.reason, str(error)))
+            self._fail(key, kafka, not_ready(error.reason, str(error)))
             return self._settings.interval
         except ApiError as error:
-            self._fail(kafka, found, not_ready("KubernetesClientException", str(error)))
+            self._fail(key, kafka, not_ready("KubernetesClientException", str(error)))
             raise
 
-    def _fail(self, kafka: Object, found: list[Object], condition: Condition) -> None:
-        _LOG.warning("%s: %s", kafka["metadata"]["name"], condition["message"])
-        for resource in (kafka, *found):
-            self._kubernetes.set_status(resource, [condition])
+    def _fail(self, key: Key, kafka: Object, condition: Condition) -> None:
+        self._kubernetes.set_status(kafka, [condition])
+        self._warn(key, kafka, [condition])
 
-    def _approach(self, key: Key, kafka: Object, found: list[Object], wanted: Cluster) -> float:
+    def _warn(self, key: Key, kafka: Object, conditions: Sequence[Condition]) -> None:
+        """Say once, in the log and by an event, what is refused or undone."""
+        said = {(it["reason"], it["message"]) for it in conditions}
+        for reason, message in sorted(said - self._warned.get(key, set())):
+            _LOG.warning("%s: %s", kafka["metadata"]["name"], message)
+            self._kubernetes.warn(kafka, reason, message)
+        self._warned[key] = said
+
+    def _approach(self, key: Key, kafka: Object) -> float:
+        namespace, name = key
+        found = self._kubernetes.find("KafkaNodePool", namespace, {names.CLUSTER_LABEL: name})
+        pods_there = self._kubernetes.find("Pod", namespace, names.selector(name, names.brokers(name)))
+        existing = {it["metadata"]["name"]: it for it in self._kubernetes.find("Secret", namespace, _all_of(name))}
+        try:
+            wanted, undone = self._possible(kafka, found, pods_there, existing)
+        except KafkaUnavailableError as error:
+            self._wait(key, kafka, str(error))
+            return _POLL
+        self._warn(key, kafka, undone)
         # From these the ids of nodes are known again, so that they come first.
         self._report_pools(found, wanted)
-        labels = {names.CLUSTER_LABEL: wanted.name, "strimzi.io/kind": "Kafka"}
-        existing = {it["metadata"]["name"]: it for it in self._kubernetes.find("Secret", wanted.namespace, labels)}
         certificates = secrets.certificates(wanted, existing)
         for manifest in self._manifests(wanted, certificates):
             self._apply(manifest)
-        waiting = self._step(wanted, certificates) or self._entity_operator_missing(wanted)
+        if wanted.specification.kafka.rack is None:
+            self._kubernetes.delete("ClusterRoleBinding", names.rack_binding(name, namespace), None)
+        waiting = self._step(wanted, certificates, pods_there) or self._entity_operator_missing(wanted)
         if waiting:
             self._wait(key, kafka, waiting)
             return _POLL
         self._waiting.pop(key, None)
-        self._kubernetes.set_status(kafka, _conditions(wanted), **_status(wanted, certificates))
+        conditions = [*undone, *warnings(wanted), ready()]
+        self._kubernetes.set_status(kafka, conditions, **_status(wanted, certificates))
         return self._settings.interval
+
+    def _possible(
+        self, kafka: Object, found: list[Object], pods_there: list[Object], existing: secrets.Secrets
+    ) -> tuple[Cluster, list[Condition]]:
+        """Return what is asked for, without what would lose data, and warnings of that.
+
+        :raises RefusedError: if it cannot be done.
+        :raises KafkaUnavailableError: if Kafka must be asked and does not answer.
+        """
+        wanted = self._cluster(kafka, found)
+        there = changes.known(found, pods_there)
+        changes.check(wanted, there)
+        gone = changes.removed(wanted, there)
+        if not gone:
+            return wanted, []
+        hosted = self._kafka.health(wanted, secrets.certificates(wanted, existing)).hosted
+        possible, undone = changes.reverted(found, gone, there, hosted)
+        return self._cluster(kafka, possible), undone
+
+    def _cluster(self, kafka: Object, found: Sequence[Resource]) -> Cluster:
+        return cluster(kafka, found, self._settings.domain, restricted=self._settings.restricted)
 
     def _manifests(self, wanted: Cluster, certificates: Certificates) -> Iterator[Object]:
         yield from secrets.manifests(wanted, certificates)
-        yield from services.manifests(wanted, network_policies=self._settings.network_policies)
+        yield from services.manifests(wanted)
+        if self._settings.network_policies:
+            yield from network_policies.manifests(wanted, self._settings.namespace)
         for node in wanted.nodes:
             yield pods.config_map(wanted, node)
-        yield from entity_operator.manifests(wanted)
+        yield from entity_operator.manifests(wanted, certificates)
 
     def _apply(self, manifest: Object) -> None:
         """Apply what is not known to be so; what others changed is put right at the next full pass."""
         metadata = manifest["metadata"]
-        key = (manifest["kind"], metadata["namespace"], metadata["name"])
+        key = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         digest = sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
         before, until = self._applied.get(key, ("", 0.0))
         if before != digest or time.monotonic() > until:
@@ -102,12 +157,11 @@ class ClusterOperator:
             # A little less than the interval, which the next full pass is after.
             self._applied[key] = digest, time.monotonic() + self._settings.interval / 2
 
-    def _step(self, wanted: Cluster, certificates: Certificates) -> str:
+    def _step(self, wanted: Cluster, certificates: Certificates, pods_there: list[Object]) -> str:
         """Take the next step with the nodes' Pods; return what is waited for, or nothing when there is none to take."""
-        desired = {node.pod: pods.pod(wanted, node, certificates.nodes[node.pod]) for node in wanted.nodes}
+        desired = {node.pod: pods.pod(wanted, node, certificates) for node in wanted.nodes}
         revisions = {name: pod["metadata"]["annotations"][names.REVISION_ANNOTATION] for name, pod in desired.items()}
-        selector = names.selector(wanted.name, names.brokers(wanted.name))
-        there = [rolling.observed(pod) for pod in self._kubernetes.find("Pod", wanted.namespace, selector)]
+        there = [rolling.observed(pod) for pod in pods_there]
         try:
             step = rolling.next_step(wanted.nodes, revisions, there, None)
             if isinstance(step, rolling.Ask):
@@ -132,9 +186,18 @@ class ClusterOperator:
 
     def _entity_operator_missing(self, wanted: Cluster) -> str:
         name = names.entity_operator(wanted.name)
-        if not any(it["kind"] == "Deployment" for it in entity_operator.manifests(wanted)):
-            for kind in ("Deployment", "RoleBinding", "Role", "ServiceAccount"):
+        for part in mounts.ENTITY_OPERATORS:
+            if part not in wanted.entity_operators:
+                own = f"{wanted.name}-{part}"
+                self._kubernetes.delete("RoleBinding", names.role_binding(own), wanted.namespace)
+                self._kubernetes.delete("ConfigMap", f"{own}-config", wanted.namespace)
+                secret = names.operator_certificate(wanted.name, part)
+                self._kubernetes.delete("Secret", secret, wanted.namespace)
+        if not wanted.entity_operators:
+            for kind in ("Deployment", "PodDisruptionBudget", "Role", "ServiceAccount"):
                 self._kubernetes.delete(kind, name, wanted.namespace)
+            if self._settings.network_policies:
+                self._kubernetes.delete("NetworkPolicy", name, wanted.namespace)
             return ""
         deployment = self._kubernetes.get("Deployment", name, wanted.namespace) or {"metadata": {}}
         status = deployment.get("status") or {}
@@ -151,18 +214,25 @@ class ClusterOperator:
             self._waiting[key] = why, since
         conditions = (kafka.get("status") or {}).get("conditions") or []
         if all(it.get("reason") == "Creating" for it in conditions):
-            self._kubernetes.set_status(kafka, [not_ready("Creating", f"waiting for {why}")])
+            message = f"Kafka cluster is being deployed; waiting for {why}"
+            self._kubernetes.set_status(kafka, [not_ready("Creating", message)])
         elif time.monotonic() > since + _PATIENCE:
-            message = f"waiting for {why} since {_PATIENCE:.0f} s"
-            self._kubernetes.set_status(kafka, [not_ready("TimeoutException", message)])
+            message = f"Exceeded timeout of {_PATIENCE * 1000:.0f}ms while waiting for {why}"
+            self._kubernetes.set_status(kafka, [not_ready("StrimziTimeoutException", message)])
 
     def _report_pools(self, found: list[Object], wanted: Cluster) -> None:
         resources = {resource["metadata"]["name"]: resource for resource in found}
         for pool in wanted.pools:
-            selector = names.selector(wanted.name, names.brokers(wanted.name)) | {names.POOL_LABEL: pool.name}
+            # In Strimzi's order.
+            selector = {
+                names.CLUSTER_LABEL: wanted.name,
+                "strimzi.io/name": names.brokers(wanted.name),
+                "strimzi.io/kind": "Kafka",
+                names.POOL_LABEL: pool.name,
+            }
             self._kubernetes.set_status(
                 resources[pool.name],
-                [ready()],
+                [],
                 nodeIds=list(pool.node_ids),
                 clusterId=wanted.cluster_id,
                 roles=list(pool.specification.roles),
@@ -171,17 +241,14 @@ class ClusterOperator:
             )
 
 
-def _conditions(wanted: Cluster) -> list[Condition]:
-    left_out = configuration.forbidden(wanted.specification.kafka.config)
-    if not left_out:
-        return [ready()]
-    message = f"spec.kafka.config: {', '.join(left_out)} cannot be set, and is left out"
-    return [warning("ForbiddenConfiguration", message), ready()]
+def _all_of(name: str) -> dict[str, str]:
+    """Return the labels of all that belongs to a cluster."""
+    return {names.CLUSTER_LABEL: name, "strimzi.io/kind": "Kafka"}
 
 
 def _status(wanted: Cluster, certificates: Certificates) -> dict[str, Any]:
     host = f"{names.bootstrap_service(wanted.name)}.{wanted.namespace}.svc"
-    authority = certificates.cluster_authority.certificate.decode()
+    authority = certificates.trusted.decode()
     return {
         "listeners": [
             {
@@ -216,12 +283,12 @@ def main(variables: Mapping[str, str]) -> None:
     """
     settings = environment.cluster_operator(variables)
     made = {names.CLUSTER_LABEL: None, "strimzi.io/kind": "Kafka"}
-    group, version = names.API.split("/")
     watches = [
-        operator.Watch(group, version, "kafkas", {}, _own),
-        operator.Watch(group, version, "kafkanodepools", {names.CLUSTER_LABEL: None}, _labelled),
-        operator.Watch("", "v1", "pods", made, _labelled),
-        operator.Watch("apps", "v1", "deployments", made, _labelled),
+        operator.Watch("Kafka", {}, _own),
+        operator.Watch("KafkaNodePool", {names.CLUSTER_LABEL: None}, _labelled),
+        operator.Watch("Pod", made, _labelled),
+        operator.Watch("Deployment", made, _labelled),
     ]
-    cluster_operator = ClusterOperator(Kubernetes(names.OPERATOR), ClusterAdmin(), settings)
-    operator.run(watches, cluster_operator.look, settings.namespaces, _PORT)
+    kubernetes = Kubernetes(names.OPERATOR)
+    cluster_operator = ClusterOperator(kubernetes, ClusterAdmin(), settings)
+    operator.run(kubernetes, watches, cluster_operator.look, settings.namespaces, _PORT)

@@ -1,6 +1,6 @@
-"""The status that Strimzi's resources carry: Ready or NotReady, never Ready=False.
+"""The status that Strimzi's resources carry: Ready or NotReady, but for KafkaTopics, which fail with Ready=False.
 
-Source: StatusUtils in strimzi/strimzi-kafka-operator.
+Source: StatusUtils and BatchingTopicController in strimzi/strimzi-kafka-operator.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def ready() -> Condition:
 def not_ready(reason: str, message: str) -> Condition:
     """Something is not, or not yet, as specified."""
     return {"type": "NotReady", "status": "True", "reason": reason, "message": message}
+
+
+def failed(reason: str, message: str) -> Condition:
+    """A KafkaTopic is not as specified."""
+    return {"type": "Ready", "status": "False", "reason": reason, "message": message}
 
 
 def warning(reason: str, message: str) -> Condition:

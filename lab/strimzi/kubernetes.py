@@ -10,8 +10,9 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
+import httpx2
 from lightkube import ApiError, Client, KubeConfig
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.types import PatchType
 
 from lab.strimzi import names
@@ -20,24 +21,34 @@ from lab.strimzi.conditions import Condition, status
 Object = dict[str, Any]
 
 _PLURALS: Final = {"NetworkPolicy": "networkpolicies"}
-_CORE: Final = ("Pod", "Service", "Secret", "ConfigMap", "ServiceAccount", "PersistentVolumeClaim")
+_CORE: Final = ("Pod", "Service", "Secret", "ConfigMap", "ServiceAccount", "PersistentVolumeClaim", "Event", "Node")
+_RIGHTS: Final = ("Role", "RoleBinding", "ClusterRoleBinding")
+_GLOBAL: Final = ("Node", "ClusterRoleBinding")
+"""Kinds of no namespace."""
 _VERSIONS: Final = {
     **dict.fromkeys(_CORE, "v1"),
     "Deployment": "apps/v1",
     "NetworkPolicy": "networking.k8s.io/v1",
-    **dict.fromkeys(("Role", "RoleBinding"), "rbac.authorization.k8s.io/v1"),
+    "PodDisruptionBudget": "policy/v1",
+    **dict.fromkeys(_RIGHTS, "rbac.authorization.k8s.io/v1"),
     **dict.fromkeys(("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser"), names.API),
 }
 _TOKEN_SECONDS: Final = 600.0
 """For how long a client is used: a service account's token is read once by it, and replaced every now and then."""
 
 
-@cache
-def _resource(kind: str) -> type[GenericNamespacedResource]:
+def address(kind: str) -> tuple[str, str, str]:
+    """Return a kind's group (empty for the core), version and plural."""
     group, _, version = _VERSIONS[kind].rpartition("/")
-    plural = _PLURALS.get(kind, f"{kind.lower()}s")
+    return group, version, _PLURALS.get(kind, f"{kind.lower()}s")
+
+
+@cache
+def _resource(kind: str) -> type[Any]:
+    group, version, plural = address(kind)
+    create = create_global_resource if kind in _GLOBAL else create_namespaced_resource
     # What the library's generated classes call themselves is of no interest here.
-    return create_namespaced_resource(group, version, kind, plural)
+    return create(group, version, kind, plural)
 
 
 class Kubernetes:
@@ -61,9 +72,21 @@ class Kubernetes:
             self._until = time.monotonic() + _TOKEN_SECONDS
         return self._client
 
-    def get(self, kind: str, name: str, namespace: str) -> Object | None:
+    def refused(self, kind: str, namespace: str) -> str:
+        """Return why the objects of a kind cannot be listed; nothing if they can.
+
+        :param namespace: ``*`` for all.
+        """
+        try:
+            next(iter(self._connected().list(_resource(kind), namespace=namespace, chunk_size=1)), None)
+        except (ApiError, httpx2.HTTPError, OSError) as error:
+            return str(error) or type(error).__name__
+        return ""
+
+    def get(self, kind: str, name: str, namespace: str | None) -> Object | None:
         """Return an object, or None when there is none.
 
+        :param namespace: None for what is of no namespace.
         :raises ApiError: if the server refuses.
         """
         try:
@@ -101,9 +124,10 @@ class Kubernetes:
             if error.status.code != HTTPStatus.CONFLICT:
                 raise
 
-    def delete(self, kind: str, name: str, namespace: str) -> None:
+    def delete(self, kind: str, name: str, namespace: str | None) -> None:
         """Delete an object if there is one.
 
+        :param namespace: None for what is of no namespace.
         :raises ApiError: if the server refuses.
         """
         try:
@@ -111,6 +135,29 @@ class Kubernetes:
         except ApiError as error:
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
+
+    def warn(self, resource: Object, reason: str, message: str) -> None:
+        """Leave a warning as an event of a custom resource.
+
+        :raises ApiError: if the server refuses.
+        """
+        metadata, now = resource["metadata"], _now()
+        about = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+        self.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
+                "involvedObject": {"apiVersion": resource["apiVersion"], "kind": resource["kind"], **about},
+                "type": "Warning",
+                "reason": reason,
+                "message": message,
+                "source": {"component": self._manager},
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+                "count": 1,
+            }
+        )
 
     def set_finalizers(self, resource: Object, finalizers: list[str]) -> None:
         """Say who has to clean up before an object may go; nothing happens when it has gone.
@@ -127,7 +174,7 @@ class Kubernetes:
         :param fields: further fields of it.
         :raises ApiError: if the server refuses.
         """
-        changed = status(resource, conditions, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), fields)
+        changed = status(resource, conditions, _now(), fields)
         if changed is not None:
             self._patch(resource, {"status": changed}, status=True)
 
@@ -145,6 +192,10 @@ class Kubernetes:
         except ApiError as error:
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def quiet() -> None:

@@ -6,21 +6,17 @@ from pathlib import PurePosixPath
 from typing import Final
 
 CONFIGURATION: Final = PurePosixPath("/opt/kafka/custom-config")
-"""The node's ConfigMap: SERVER_FILE and CLUSTER_ID_FILE."""
+"""The node's ConfigMap: SERVER_FILE, CLUSTER_ID_FILE and METADATA_VERSION_FILE."""
 SERVER_FILE: Final = "server.config"
 CLUSTER_ID_FILE: Final = "cluster.id"
+METADATA_VERSION_FILE: Final = "metadata.version"
 
-CERTIFICATE: Final = PurePosixPath("/opt/kafka/node-certs")
-"""A node's certificate and key, or an operator's."""
-CERTIFICATE_FILE: Final = "tls.crt"
-KEY_FILE: Final = "tls.key"
+INIT: Final = PurePosixPath("/opt/kafka/init")
+"""Where kafka-init leaves RACK_FILE, the node's rack."""
+RACK_FILE: Final = "rack.id"
 
-AUTHORITY: Final = PurePosixPath("/opt/kafka/cluster-ca-certs")
-"""The certificate of the cluster's authority."""
-AUTHORITY_FILE: Final = "ca.crt"
-
-LOG: Final = "kafka-log"
-"""Folder of Kafka's own below a volume."""
+SERVICE_ACCOUNT: Final = PurePosixPath("/var/run/secrets/kubernetes.io/serviceaccount")
+"""What a process needs to talk to the Kubernetes API."""
 
 ENTITY_OPERATORS: Final = ("entity-topic-operator", "entity-user-operator")
 
@@ -28,3 +24,8 @@ ENTITY_OPERATORS: Final = ("entity-topic-operator", "entity-user-operator")
 def data(volume: int | None) -> PurePosixPath:
     """Where a volume is mounted; ``volume`` is its id when there are several."""
     return PurePosixPath("/var/lib/kafka", "data" if volume is None else f"data-{volume}")
+
+
+def log(node: int) -> str:
+    """Folder of a node's own below a volume."""
+    return f"kafka-log{node}"

@@ -25,6 +25,17 @@ REPLICATION_PORT: Final = 9091
 AGENT_PORT: Final = 8443
 HEALTH_PORT: Final = 8080
 """Where a broker's container answers probes; in Strimzi's own it is on the container's loopback."""
+METRICS_PORT: Final = 9404
+
+STRIMZI: Final = "strimzi"
+"""What Strimzi calls what is of no workload, such as authorities."""
+
+_OLD_PORTS: Final = {
+    ("plain", 9092): "tcp-clients",
+    ("tls", 9093): "tcp-clientstls",
+    ("external", 9094): "tcp-external",
+}
+"""Names of the ports of listeners that are named so (ListenersUtils.backwardsCompatiblePortName)."""
 
 
 def brokers(cluster: str) -> str:
@@ -50,6 +61,26 @@ def entity_operator(cluster: str) -> str:
 def network_policy(cluster: str) -> str:
     """Name of the NetworkPolicy in front of the brokers."""
     return f"{cluster}-network-policy-kafka"
+
+
+def role_binding(workload: str) -> str:
+    """Name of the RoleBinding of a workload, such as ``<cluster>-kafka``."""
+    return f"{workload}-role"
+
+
+def rack_binding(cluster: str, namespace: str) -> str:
+    """Name of the ClusterRoleBinding by which nodes read their rack."""
+    return f"strimzi-{namespace}-{cluster}-kafka-init"
+
+
+def trust_bundle(cluster: str) -> str:
+    """Name of the Secret with the certificates of both authorities, which nodes read."""
+    return f"{cluster}-trustbundle"
+
+
+def listener_port(listener: str, port: int) -> str:
+    """Name of a listener's port."""
+    return _OLD_PORTS.get((listener, port), f"tcp-{listener}")
 
 
 def pod(cluster: str, pool: str, node: int) -> str:
@@ -96,7 +127,8 @@ def selector(cluster: str, name: str) -> dict[str, str]:
 def labels(cluster: str, name: str, component: str) -> dict[str, str]:
     """Labels of an object that belongs to a cluster.
 
-    :param component: ``kafka``, ``entity-operator`` or ``certificate-authority``.
+    :param name: the workload, or STRIMZI.
+    :param component: such as ``kafka``, ``entity-operator`` or ``certificate-authority``.
     """
     return {
         "app.kubernetes.io/name": component,

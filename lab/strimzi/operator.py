@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import kopf
 from lightkube import ConfigError, KubeConfig
 
 from lab.errors import LabError
-from lab.strimzi.kubernetes import quiet
+from lab.strimzi import health
+from lab.strimzi.kubernetes import Kubernetes, address, quiet
 from lab.strimzi.queue import Queue
 
 Key = TypeVar("Key", bound=Hashable)
+
+_LOG: Final = logging.getLogger(__name__)
+_RETRY: Final = 1.0
+"""Seconds until what is not served yet is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +33,14 @@ class Watch:
     ``seen`` is given each that is there, changed or goes, and returns the keys of what it is about.
     """
 
-    group: str
-    version: str
-    plural: str
+    kind: str
     labels: Mapping[str, str | None]
     """Labels that the objects must have; any value will do where it is None."""
     seen: Callable[[Mapping[str, Any]], Sequence[Hashable]]
 
 
 def run(
+    kubernetes: Kubernetes,
     watches: Sequence[Watch],
     look: Callable[[Any], float | None],
     namespaces: Sequence[str],
@@ -45,7 +51,7 @@ def run(
 
     :param look: one pass for one key, as Queue calls it.
     :param namespaces: which to watch; ``*`` is all.
-    :param port: where probes find out that it runs, ``/healthz``.
+    :param port: where probes find out that it runs, ``/healthy``, and that it watches, ``/ready``.
     :param always: keys to look at from the start.
     :raises LabError: if nothing says how the API server is reached.
     """
@@ -57,6 +63,9 @@ def run(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     quiet()
+    ready = health.serve(port)
+    _wait(kubernetes, [watch.kind for watch in watches], namespaces)
+    ready.set()
     registry = kopf.OperatorRegistry()
     queue = Queue(look)
     for watch in watches:
@@ -81,8 +90,23 @@ def run(
         clusterwide="*" in namespaces,
         namespaces=[] if "*" in namespaces else list(namespaces),
         standalone=True,
-        liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
     )
+
+
+def _wait(kubernetes: Kubernetes, kinds: Sequence[str], namespaces: Sequence[str]) -> None:
+    """Wait until every kind is served and may be listed: kopf looks for that once, and never again.
+
+    Strimzi's own operator ends, and is started again.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    said = ""
+    for kind in kinds:
+        for namespace in namespaces:
+            while why := kubernetes.refused(kind, namespace):
+                if why != said:
+                    _LOG.warning("waiting for %s in namespace %s: %s", kind, namespace, why)
+                    said = why
+                time.sleep(_RETRY)
 
 
 def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
@@ -107,4 +131,4 @@ def _register(registry: kopf.OperatorRegistry, watch: Watch, queue: Queue[Any]) 
         for key in watch.seen(body):
             queue.wake(key)
 
-    kopf.on.event(watch.group, watch.version, watch.plural, labels=labels, registry=registry)(seen)
+    kopf.on.event(*address(watch.kind), labels=labels, registry=registry)(seen)

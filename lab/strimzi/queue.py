@@ -11,14 +11,14 @@ Key = TypeVar("Key", bound=Hashable)
 
 _LOG: Final = logging.getLogger(__name__)
 _FIRST_DELAY: Final = 1.0
-_LAST_DELAY: Final = 60.0
+_LAST_DELAY: Final = 8.0
 
 
 class Queue(Generic[Key]):
     """Calls ``look`` for one key at a time, in a thread.
 
     ``look`` returns after how many seconds it wants to see the key again, or None if never; when it raises, it is
-    called again after 1, 2, 4 ... at most 60 seconds. What is called for while it runs is looked at afterwards.
+    called again after 1, 2, 4 and then every 8 seconds. What is called for while it runs is looked at afterwards.
     """
 
     def __init__(self, look: Callable[[Key], float | None]) -> None:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from lab.strimzi.admin import Admin, AdminError, KafkaUnavailableError
-from lab.strimzi.conditions import RefusedError, not_ready
+from lab.strimzi.conditions import Condition, RefusedError
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
 
@@ -46,11 +46,15 @@ class ResourceOperator(ABC):
         try:
             return self._reconcile(resource)
         except RefusedError as error:
-            self._kubernetes.set_status(resource, [not_ready(error.reason, str(error))])
+            self._kubernetes.set_status(resource, [self._failed(error.reason, str(error))])
             return self._settings.interval
         except AdminError as error:
-            self._kubernetes.set_status(resource, [not_ready("KafkaError", str(error))])
+            self._kubernetes.set_status(resource, [self._failed("KafkaError", str(error))])
             return _RETRY
+
+    @abstractmethod
+    def _failed(self, reason: str, message: str) -> Condition:
+        """Return the condition of a resource that is not as specified."""
 
     @abstractmethod
     def _reconcile(self, resource: Object) -> float | None:

@@ -1,15 +1,21 @@
-"""What surrounds a cluster's Pods: service accounts, Services, the NetworkPolicy, claims; as Strimzi's KafkaCluster."""
+"""What surrounds a cluster's Pods: service account, rights, Services, claims; as Strimzi's KafkaCluster."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from lab.strimzi import names
 from lab.strimzi.cluster import Cluster
-from lab.strimzi.specification import Metadata, PersistentStorage
+from lab.strimzi.specification import Metadata, ObjectTemplate, PersistentStorage
 
 Manifest = dict[str, Any]
+
+RIGHTS: Final = "rbac.authorization.k8s.io"
+"""API group of roles and their bindings."""
+RACK_ROLE: Final = "strimzi-kafka-broker"
+"""The chart's ClusterRole by which nodes read their rack."""
 
 
 def manifest(
@@ -21,31 +27,74 @@ def manifest(
         "name": name,
         "namespace": cluster.namespace,
         "labels": names.labels(cluster.name, names.brokers(cluster.name), "kafka") | template.labels,
-        "annotations": template.annotations,
+        "annotations": dict(template.annotations),
         "ownerReferences": [cluster.owner],
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
-def manifests(cluster: Cluster, *, network_policies: bool) -> Iterator[Manifest]:
-    """Return all of it; ``network_policies`` is the operator's own setting."""
-    yield manifest(cluster, "v1", "ServiceAccount", names.brokers(cluster.name))
+def manifests(cluster: Cluster) -> Iterator[Manifest]:
+    """Return all of it."""
+    name = names.brokers(cluster.name)
+    yield manifest(cluster, "v1", "ServiceAccount", name)
+    yield from _rights(cluster)
     yield from _services(cluster)
-    if network_policies:
-        yield _network_policy(cluster)
+    yield manifest(
+        cluster,
+        "policy/v1",
+        "PodDisruptionBudget",
+        name,
+        spec={
+            "minAvailable": max(len(cluster.nodes) - 1, 0),
+            "selector": {"matchLabels": names.selector(cluster.name, name)},
+        },
+    )
     yield from _claims(cluster)
 
 
+def _rights(cluster: Cluster) -> Iterator[Manifest]:
+    name = names.brokers(cluster.name)
+    secrets = [names.trust_bundle(cluster.name), f"{names.authority(cluster.name, 'cluster')}-cert"]
+    rule = {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "resourceNames": sorted([*secrets, *(node.pod for node in cluster.nodes)]),
+        "verbs": ["get"],
+    }
+    subjects = [{"kind": "ServiceAccount", "name": name, "namespace": cluster.namespace}]
+    yield manifest(cluster, f"{RIGHTS}/v1", "Role", name, rules=[rule])
+    yield manifest(
+        cluster,
+        f"{RIGHTS}/v1",
+        "RoleBinding",
+        names.role_binding(name),
+        subjects=subjects,
+        roleRef={"apiGroup": RIGHTS, "kind": "Role", "name": name},
+    )
+    if cluster.specification.kafka.rack:
+        binding = manifest(
+            cluster,
+            f"{RIGHTS}/v1",
+            "ClusterRoleBinding",
+            names.rack_binding(cluster.name, cluster.namespace),
+            subjects=subjects,
+            roleRef={"apiGroup": RIGHTS, "kind": "ClusterRole", "name": RACK_ROLE},
+        )
+        # What is of no namespace cannot refer to what is of one.
+        del binding["metadata"]["ownerReferences"], binding["metadata"]["namespace"]
+        yield binding
+
+
 def _port(name: str, port: int) -> dict[str, Any]:
-    return {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+    return {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
 
 
 def _services(cluster: Cluster) -> Iterator[Manifest]:
     template = cluster.specification.kafka.template
     selector = names.selector(cluster.name, names.brokers(cluster.name))
-    listeners = [_port(f"tcp-{it.name}", it.port) for it in cluster.specification.kafka.listeners]
+    listeners = [_port(names.listener_port(it.name, it.port), it.port) for it in cluster.specification.kafka.listeners]
     replication = _port("tcp-replication", names.REPLICATION_PORT)
-    yield manifest(
+    bootstrap = manifest(
         cluster,
         "v1",
         "Service",
@@ -57,6 +106,9 @@ def _services(cluster: Cluster) -> Iterator[Manifest]:
             "ports": [replication, *listeners],
         },
     )
+    bootstrap["metadata"]["labels"]["strimzi.io/discovery"] = "true"
+    bootstrap["metadata"]["annotations"] |= {"strimzi.io/discovery": json.dumps(_discovery(cluster))}
+    yield bootstrap
     yield manifest(
         cluster,
         "v1",
@@ -79,36 +131,22 @@ def _services(cluster: Cluster) -> Iterator[Manifest]:
     )
 
 
-def _network_policy(cluster: Cluster) -> Manifest:
-    brokers = {"podSelector": {"matchLabels": names.selector(cluster.name, names.brokers(cluster.name))}}
-    entity_operator = {
-        "podSelector": {"matchLabels": names.selector(cluster.name, names.entity_operator(cluster.name))}
-    }
-    operator = {"podSelector": {"matchLabels": {"strimzi.io/kind": "cluster-operator"}}, "namespaceSelector": {}}
-    rules = [
-        ([operator, brokers], names.CONTROL_PLANE_PORT),
-        ([operator, brokers, entity_operator], names.REPLICATION_PORT),
-        ([operator], names.AGENT_PORT),
+def _discovery(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return what tells clients how the listeners are spoken to."""
+    return [
+        {
+            "port": listener.port,
+            "tls": listener.tls,
+            "protocol": "kafka",
+            "auth": listener.authentication.type if listener.authentication else "none",
+        }
+        for listener in cluster.specification.kafka.listeners
     ]
-    ingress: list[dict[str, Any]] = [
-        {"from": peers, "ports": [{"protocol": "TCP", "port": port}]} for peers, port in rules
-    ]
-    for listener in cluster.specification.kafka.listeners:
-        rule: dict[str, Any] = {"ports": [{"protocol": "TCP", "port": listener.port}]}
-        if listener.network_policy_peers is not None:
-            rule["from"] = listener.network_policy_peers
-        ingress.append(rule)
-    return manifest(
-        cluster,
-        "networking.k8s.io/v1",
-        "NetworkPolicy",
-        names.network_policy(cluster.name),
-        spec={**brokers, "policyTypes": ["Ingress"], "ingress": ingress},
-    )
 
 
 def _claims(cluster: Cluster) -> Iterator[Manifest]:
     for node in cluster.nodes:
+        template = cluster.template(node.pool)
         for volume in node.pool.volumes:
             if not isinstance(volume, PersistentStorage):
                 continue
@@ -117,6 +155,7 @@ def _claims(cluster: Cluster) -> Iterator[Manifest]:
                 "v1",
                 "PersistentVolumeClaim",
                 names.claim(node.pod, volume.id),
+                (template.persistent_volume_claim or ObjectTemplate()).metadata,
                 spec={
                     "accessModes": ["ReadWriteOnce"],
                     "resources": {"requests": {"storage": volume.size}},

@@ -43,6 +43,19 @@ class ContainerTemplate(_Part, frozen=True):
     """A template of a container."""
 
     env: list[EnvironmentVariable] = []
+    security_context: dict[str, Any] | None = None
+
+
+class PodTemplate(_Part, frozen=True):
+    """A template of Pods; what it says of scheduling and security is put into the Pods as it is."""
+
+    metadata: Metadata = Metadata()
+    security_context: dict[str, Any] | None = None
+    termination_grace_period_seconds: int = 30
+    affinity: dict[str, Any] = {}
+    tolerations: list[dict[str, Any]] = []
+    topology_spread_constraints: list[dict[str, Any]] = []
+    priority_class_name: str | None = None
 
 
 class Authentication(_Part, frozen=True):
@@ -81,10 +94,45 @@ class JvmOptions(_Part, frozen=True):
     xmx: str | None = msgspec.field(default=None, name="-Xmx")
 
 
-class KafkaTemplate(_Part, frozen=True):
-    """Templates of what stands for the brokers."""
+class Rack(_Part, frozen=True):
+    """Where a broker's rack is read: from a label of its Kubernetes node."""
 
-    pod: ObjectTemplate = ObjectTemplate()
+    topology_key: str
+    type: Literal["topology-label"] = "topology-label"
+
+
+class MetricsValues(_Part, frozen=True):
+    """Which metrics are served, as regular expressions of their names in Prometheus."""
+
+    allow_list: list[str]
+
+
+class MetricsConfig(_Part, frozen=True):
+    """Metrics for Prometheus, served by each node itself."""
+
+    type: Literal["strimziMetricsReporter"]
+    values: MetricsValues
+
+
+class CertificateAuthority(_Part, frozen=True):
+    """For how many days certificates are good, and how many days before their end they are made anew."""
+
+    validity_days: int = 365
+    renewal_days: int = 30
+
+
+class NodesTemplate(_Part, frozen=True):
+    """Templates of what stands for nodes, of a cluster or of a pool, whose own are used instead of the cluster's."""
+
+    pod: PodTemplate | None = None
+    kafka_container: ContainerTemplate | None = None
+    init_container: ContainerTemplate | None = None
+    persistent_volume_claim: ObjectTemplate | None = None
+
+
+class KafkaTemplate(NodesTemplate, frozen=True):
+    """Templates of what stands for a cluster."""
+
     bootstrap_service: ObjectTemplate = ObjectTemplate()
     brokers_service: ObjectTemplate = ObjectTemplate()
 
@@ -98,6 +146,8 @@ class KafkaPart(_Part, frozen=True):
     config: dict[str, str | int | float | bool] = {}
     authorization: Authorization | None = None
     jvm_options: JvmOptions = JvmOptions()
+    rack: Rack | None = None
+    metrics_config: MetricsConfig | None = None
     template: KafkaTemplate = KafkaTemplate()
 
 
@@ -120,7 +170,7 @@ class EntityOperatorTemplate(_Part, frozen=True):
     """Templates of what stands for topic and user operator."""
 
     deployment: ObjectTemplate = ObjectTemplate()
-    pod: ObjectTemplate = ObjectTemplate()
+    pod: PodTemplate = PodTemplate()
     topic_operator_container: ContainerTemplate = ContainerTemplate()
     user_operator_container: ContainerTemplate = ContainerTemplate()
 
@@ -138,6 +188,8 @@ class KafkaSpecification(_Part, frozen=True):
 
     kafka: KafkaPart
     entity_operator: EntityOperator | None = None
+    cluster_ca: CertificateAuthority = CertificateAuthority()
+    clients_ca: CertificateAuthority = CertificateAuthority()
 
 
 class EphemeralStorage(_Part, frozen=True, tag="ephemeral", tag_field="type"):
@@ -167,12 +219,6 @@ class Jbod(_Part, frozen=True, tag="jbod", tag_field="type"):
     volumes: list[Volume]
 
 
-class PoolTemplate(_Part, frozen=True):
-    """Templates of what stands for a pool's nodes."""
-
-    pod: ObjectTemplate = ObjectTemplate()
-
-
 class PoolSpecification(_Part, frozen=True):
     """``spec`` of a KafkaNodePool."""
 
@@ -181,7 +227,7 @@ class PoolSpecification(_Part, frozen=True):
     storage: Volume | Jbod
     resources: dict[str, Any] = {}
     jvm_options: JvmOptions | None = None
-    template: PoolTemplate = PoolTemplate()
+    template: NodesTemplate = NodesTemplate()
 
 
 class TopicSpecification(_Part, frozen=True):

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.strimzi import environment, names, operator, topic_admin, topics
-from lab.strimzi.admin import Admin, mounted_identity
-from lab.strimzi.conditions import RefusedError, ready
+from lab.strimzi import environment, identity, names, operator, topic_admin, topics
+from lab.strimzi.admin import Admin
+from lab.strimzi.conditions import Condition, RefusedError, failed, ready
+from lab.strimzi.entity_operator import PORTS
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
 from lab.strimzi.resource_operator import ResourceOperator
@@ -27,6 +28,9 @@ class TopicOperator(ResourceOperator):
         super().__init__(kubernetes, admin, settings)
         self._held: dict[str, str] = {}
         """Names of topics by the names of the KafkaTopics that hold them."""
+
+    def _failed(self, reason: str, message: str) -> Condition:
+        return failed(reason, message)
 
     def _gone(self, name: str) -> None:
         held = self._held.pop(name, None)
@@ -96,21 +100,10 @@ def main(variables: Mapping[str, str]) -> None:
 
     :raises LabError: if its environment is wrong.
     """
-    settings = environment.entity_operator(variables)
-    admin = Admin(
-        lambda: {
-            "bootstrap_servers": settings.bootstrap,
-            "security_protocol": "SSL",
-            "ssl_context": mounted_identity(),
-        }
-    )
-    group, version = names.API.split("/")
+    settings = environment.topic_operator(variables)
+    kubernetes = Kubernetes("strimzi-topic-operator")
     watch = operator.Watch(
-        group,
-        version,
-        "kafkatopics",
-        {names.CLUSTER_LABEL: settings.cluster},
-        lambda resource: [resource["metadata"]["name"]],
+        "KafkaTopic", {names.CLUSTER_LABEL: settings.cluster}, lambda resource: [resource["metadata"]["name"]]
     )
-    topic_operator = TopicOperator(Kubernetes("strimzi-topic-operator"), admin, settings)
-    operator.run([watch], topic_operator.look, [settings.namespace], settings.port)
+    topic_operator = TopicOperator(kubernetes, identity.admin(kubernetes, settings), settings)
+    operator.run(kubernetes, [watch], topic_operator.look, [settings.namespace], PORTS["entity-topic-operator"])

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.strimzi import environment, names, operator, user_admin, users
-from lab.strimzi.admin import Admin, mounted_identity
-from lab.strimzi.conditions import ready
+from lab.strimzi import environment, identity, names, operator, user_admin, users
+from lab.strimzi.admin import Admin
+from lab.strimzi.conditions import Condition, not_ready, ready
+from lab.strimzi.entity_operator import PORTS
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
 from lab.strimzi.resource_operator import ResourceOperator
@@ -35,6 +36,9 @@ class UserOperator(ResourceOperator):
             self._sweep()
             return self._settings.interval
         return super()._look(name)
+
+    def _failed(self, reason: str, message: str) -> Condition:
+        return not_ready(reason, message)
 
     def _gone(self, name: str) -> None:
         self._delete(name)
@@ -98,25 +102,17 @@ def main(variables: Mapping[str, str]) -> None:
 
     :raises LabError: if its environment is wrong.
     """
-    settings = environment.entity_operator(variables)
-    admin = Admin(
-        lambda: {
-            "bootstrap_servers": settings.bootstrap,
-            "security_protocol": "SSL",
-            "ssl_context": mounted_identity(),
-        }
-    )
-    group, version = names.API.split("/")
+    settings = environment.user_operator(variables)
+    kubernetes = Kubernetes("strimzi-user-operator")
     labels = {names.CLUSTER_LABEL: settings.cluster}
     watches = [
-        operator.Watch(group, version, "kafkausers", labels, lambda resource: [resource["metadata"]["name"]]),
+        operator.Watch("KafkaUser", labels, lambda resource: [resource["metadata"]["name"]]),
         operator.Watch(
-            "",
-            "v1",
-            "secrets",
+            "Secret",
             {**labels, "strimzi.io/kind": "KafkaUser"},
             lambda secret: _user_of(secret, settings.secret_prefix),
         ),
     ]
-    user_operator = UserOperator(Kubernetes("strimzi-user-operator"), admin, settings)
-    operator.run(watches, user_operator.look, [settings.namespace], settings.port, always=[EVERY])
+    user_operator = UserOperator(kubernetes, identity.admin(kubernetes, settings), settings)
+    port = PORTS["entity-user-operator"]
+    operator.run(kubernetes, watches, user_operator.look, [settings.namespace], port, always=[EVERY])

@@ -54,20 +54,24 @@ class Kubectl:
         """Install the operator's chart."""
         self("create", "namespace", NAMESPACE)
         self("apply", "--server-side", "--filename", str(chart / "crds"))
-        eventually(lambda: self._serves("kafkas,kafkanodepools,kafkatopics,kafkausers"))
-        with helm_python.Chart.load(chart) as loaded:
-            values = {"labels": {"sidecar.istio.io/inject": "false"}}
-            rendered = loaded.render(values, name="strimzi", namespace=NAMESPACE)
-        for text in rendered.values():
-            for document in filter(None, yaml.safe_load_all(text)):
-                self("apply", "--filename", "-", given=document)
+        eventually(lambda: self.serves("kafkas,kafkanodepools,kafkatopics,kafkausers"))
+        for document in rendered(chart):
+            self("apply", "--filename", "-", given=document)
 
-    def _serves(self, kinds: str) -> bool:
+    def serves(self, kinds: str) -> bool:
         try:
             self("get", kinds)
         except subprocess.CalledProcessError:
             return False
         return True
+
+
+def rendered(chart: Path) -> list[dict[str, Any]]:
+    """Return the objects of the operator's chart but for its CRDs."""
+    with helm_python.Chart.load(chart) as loaded:
+        values = {"labels": {"sidecar.istio.io/inject": "false"}}
+        texts = loaded.render(values, name="strimzi", namespace=NAMESPACE).values()
+    return [document for text in texts for document in yaml.safe_load_all(text) if document]
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:

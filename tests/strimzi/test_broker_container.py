@@ -15,7 +15,7 @@ import pytest
 from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.kafka import run
-from lab.strimzi import agent, mounts, pods
+from lab.strimzi import agent, mounts, pods, secrets
 from lab.strimzi.agent import BrokerState, Health
 from lab.strimzi.certificates import Pair, authority, issue
 from lab.strimzi.cluster import cluster
@@ -31,7 +31,7 @@ def mounted(folder: Path, data: Path) -> run.Node:
         (folder / name).write_text(content.replace("/var/lib/kafka/data", str(data)))
     heap = next(
         it["value"]
-        for it in pods.pod(one, one.nodes[0], Pair(b"", b""))["spec"]["containers"][0]["env"]
+        for it in pods.pod(one, one.nodes[0], secrets.certificates(one, {}))["spec"]["containers"][0]["env"]
         if it["name"] == "KAFKA_HEAP_OPTS"
     )
     return run.read(folder, {"KAFKA_VERSION": "4.3.1", "KAFKA_HEAP_OPTS": heap})
@@ -40,7 +40,7 @@ def mounted(folder: Path, data: Path) -> run.Node:
 def test_the_container_reads_what_the_operator_wrote(tmp_path: Path) -> None:
     node = mounted(tmp_path, tmp_path / "data")
     assert (node.node_id, node.is_broker, node.heap) == (0, True, ("-Xmx300m",))
-    assert node.log_folders == (tmp_path / "data" / "kafka-log",)
+    assert node.log_folders == (tmp_path / "data" / "kafka-log0",)
     command = run.command(node, tmp_path)
     assert command[-1] == str(tmp_path / mounts.SERVER_FILE)
     assert command.index("-Xmx300m") > command.index("-Xmx512m")
@@ -91,14 +91,12 @@ def test_a_broker_is_ready_when_it_takes_part_and_a_controller_when_it_has_start
 
 
 def test_the_agent_tells_probes_all_and_others_only_by_certificate(tmp_path: Path) -> None:
-    own, other = authority("own"), authority("other")
-    served = issue(own, "log-kafka", ["localhost"])
-    for name, content in (("crt", served.certificate), ("key", served.key), ("ca", own.certificate)):
-        (tmp_path / name).write_bytes(content)
+    own, other = authority("own", 1), authority("other", 1)
+    context = agent.server_context(issue(own, "log-kafka", ["localhost"], 1), own.certificate)
+    (tmp_path / "ca").write_bytes(own.certificate)
     health = Health(is_broker=True)
     first = free_ports()
-    server = agent.server(health, first, first + 1, tmp_path / "crt", tmp_path / "key", tmp_path / "ca", "127.0.0.1")
-    server.start()
+    servers = [agent.probes(health, first, "127.0.0.1"), agent.secured(health, first + 1, context, "127.0.0.1")]
 
     def status(path: str) -> int:
         connection = http.client.HTTPConnection("localhost", first, timeout=5)
@@ -122,11 +120,11 @@ def test_the_agent_tells_probes_all_and_others_only_by_certificate(tmp_path: Pat
         assert status("/v1/ready") == 503
         health.state = BrokerState.RUNNING
         assert (status("/v1/ready/"), status("/v1/broker-state"), status("/")) == (204, 200, 404)
-        assert state(issue(own, "cluster-operator", [])) == {"brokerState": 3}
+        assert state(issue(own, "cluster-operator", [], 1)) == {"brokerState": 3}
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            state(issue(other, "cluster-operator", []))
+            state(issue(other, "cluster-operator", [], 1))
     finally:
-        for each in (server.probes, server.agent):
+        for each in servers:
             each.shutdown()
             each.server_close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,8 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from cryptography import x509
+from lightkube import ApiError
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
@@ -18,18 +21,22 @@ from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
 from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
+from lab.strimzi.certificates import Pair, issue, lasts
 from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.cluster_operator import ClusterOperator
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.rolling import Health
+from lab.strimzi.secrets import decoded, encoded
 from tests.strimzi import resources
 from tests.strimzi.installed import Kubectl, eventually
 
 pytestmark = pytest.mark.lab
 
 NAMESPACE = resources.NAMESPACE
-SETTINGS = ClusterOperatorSettings((NAMESPACE,), 120.0, "cluster.local", network_policies=True)
+SETTINGS = ClusterOperatorSettings(
+    (NAMESPACE,), NAMESPACE, 120.0, "cluster.local", network_policies=True, restricted=False
+)
 HEALTHY = Health(under_replicated=frozenset(), lagging=frozenset(), leader=0, hosted={})
 
 
@@ -71,9 +78,19 @@ class Stage:
         return self.kubectl.names(kind, cluster)
 
     def condition(self, cluster: str) -> dict[str, Any]:
-        status = self.get("kafka", cluster)["status"]
-        assert len(status["conditions"]) == 1
-        return dict(status["conditions"][0])
+        """Return what a Kafka says of itself, but for warnings."""
+        (condition,) = [it for it in self.get("kafka", cluster)["status"]["conditions"] if it["type"] != "Warning"]
+        return dict(condition)
+
+    def warnings(self, cluster: str) -> list[str]:
+        """Return the messages of a Kafka's warnings."""
+        conditions = self.get("kafka", cluster)["status"]["conditions"]
+        return [it["message"] for it in conditions if it["type"] == "Warning"]
+
+    def events(self, cluster: str) -> list[str]:
+        """Return the messages of the events about a Kafka."""
+        found = json.loads(self.kubectl("get", "events", "--output", "json"))["items"]
+        return [it["message"] for it in found if it["involvedObject"]["name"] == cluster]
 
     def play_ready(self, pod: str) -> None:
         ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
@@ -159,9 +176,8 @@ def test_a_cluster_comes_up_with_strimzis_objects_and_says_when_it_is_ready(stag
         "new-cluster-ca",
         "new-cluster-ca-cert",
         "new-cluster-operator-certs",
-        "new-entity-topic-operator-certs",
-        "new-entity-user-operator-certs",
         "new-new-pool-0",
+        "new-trustbundle",
     ]
     condition = stage.condition("new")
     assert (condition["type"], condition["status"], condition["reason"]) == ("NotReady", "True", "Creating")
@@ -184,14 +200,16 @@ def test_a_cluster_comes_up_with_strimzis_objects_and_says_when_it_is_ready(stag
             "bootstrapServers": "new-kafka-bootstrap.kafka.svc:9092",
         }
     ]
-    assert (status["kafkaVersion"], len(status["clusterId"])) == ("4.3.1", 22)
+    assert (status["kafkaVersion"], status["kafkaMetadataVersion"]) == ("4.3.1", "4.3-IV0")
+    assert len(status["clusterId"]) == 22
+    assert len(stage.warnings("new")) == 2
 
 
 def test_a_pass_over_a_ready_cluster_changes_nothing(stage: Stage) -> None:
     started(stage, "still")
 
     def versions() -> list[str]:
-        kinds = "kafka,kafkanodepool,pod,service,secret,configmap,networkpolicy,serviceaccount"
+        kinds = "kafka,kafkanodepool,pod,service,secret,configmap,networkpolicy,serviceaccount,pdb,role,rolebinding"
         found = json.loads(stage.kubectl("get", kinds, "--output", "json"))["items"]
         return sorted(it["metadata"]["resourceVersion"] for it in found)
 
@@ -206,12 +224,12 @@ def test_a_field_that_the_lab_does_not_honour_is_named_and_the_pods_are_left_alo
     (pod,) = started(stage, "odd")
     before = stage.get("pod", pod)["metadata"]["uid"]
     changed = manifests("odd", config={"num.io.threads": 2})
-    changed[1]["spec"]["kafka"]["rack"] = {"topologyKey": "zone"}
+    changed[1]["spec"]["kafka"]["quotas"] = {"type": "strimzi"}
     stage.make(*changed)
     stage.look("odd")
     condition = stage.condition("odd")
     assert (condition["type"], condition["reason"]) == ("NotReady", "InvalidResourceException")
-    assert "spec.kafka.rack is not supported" in condition["message"]
+    assert "spec.kafka.quotas is not supported" in condition["message"]
     assert stage.get("kafka", "odd")["status"]["observedGeneration"] == 2
     assert stage.get("pod", pod)["metadata"]["uid"] == before
 
@@ -257,7 +275,7 @@ def test_a_cluster_that_was_ready_stays_so_for_a_while_and_then_says_what_it_wai
     monkeypatch.setattr(cluster_operator, "_PATIENCE", 0.0)
     stage.look("stuck")
     condition = stage.condition("stuck")
-    assert (condition["type"], condition["reason"]) == ("NotReady", "TimeoutException")
+    assert (condition["type"], condition["reason"]) == ("NotReady", "StrimziTimeoutException")
     assert f"{pod} to be ready" in condition["message"]
     stage.play_ready(pod)
     stage.look("stuck")
@@ -274,12 +292,124 @@ def test_the_entity_operator_must_be_there_before_the_cluster_is_ready_and_goes_
     stage.play_ready("with-with-pool-0")
     stage.look("with")
     assert "with-entity-operator to be available" in stage.condition("with")["message"]
-    for kind in ("deployment", "serviceaccount", "role", "rolebinding"):
+    for kind in ("deployment", "serviceaccount", "role", "poddisruptionbudget", "networkpolicy"):
         assert "with-entity-operator" in stage.names(kind, "with")
+    bindings = ["with-entity-topic-operator-role", "with-entity-user-operator-role", "with-kafka-role"]
+    assert stage.names("rolebinding", "with") == bindings
     stage.kubectl("patch", "kafka", "with", "--type=merge", "--patch", '{"spec": {"entityOperator": null}}')
     stage.look("with")
-    assert "with-entity-operator" not in stage.names("deployment", "with")
+    kinds = "deployment,serviceaccount,role,rolebinding,poddisruptionbudget,networkpolicy,secret,configmap"
+    assert not [name for name in stage.names(kinds, "with") if "entity" in name]
     assert stage.condition("with")["type"] == "Ready"
+
+
+def test_a_broker_with_partitions_stays_whatever_its_pool_says_and_an_event_tells(stage: Stage) -> None:
+    pool, kafka = manifests("less", 1)
+    brokers = resources.pool("less-brokers", 2, ("broker",))
+    brokers["metadata"]["labels"] = {"strimzi.io/cluster": "less"}
+    stage.make(pool, brokers, kafka)
+    stage.look("less")
+    pods = stage.names("pod", "less")
+    for pod in pods:
+        stage.play_ready(pod)
+    stage.look("less")
+    before = {pod: stage.get("pod", pod)["metadata"]["uid"] for pod in pods}
+    assert len(before) == 3
+
+    stage.kafka.health_ = replace(HEALTHY, hosted={0: 1, 1: 1, 2: 1})
+    stage.kubectl("patch", "kafkanodepool", "less-brokers", "--type=merge", "--patch", '{"spec": {"replicas": 1}}')
+    stage.look("less")
+    undone = "Reverting scale-down of KafkaNodePool less-brokers by changing number of replicas to 2"
+    assert undone in stage.warnings("less")
+    assert stage.condition("less")["type"] == "Ready"
+    stage.look("less")
+    assert stage.events("less") == [undone]
+
+    stage.kubectl("delete", "kafkanodepool", "less-brokers")
+    stage.look("less")
+    message = stage.condition("less")["message"]
+    assert "Cannot scale-down Kafka brokers [0, 1] because they have assigned partition-replicas." in message
+    assert message in stage.events("less")
+    stage.kubectl("patch", "kafkanodepool", "less-pool", "--type=merge", "--patch", '{"spec": {"replicas": 3}}')
+    stage.look("less")
+    assert "would be controllers instead of 2" in stage.condition("less")["message"]
+    assert {pod: stage.get("pod", pod)["metadata"]["uid"] for pod in pods} == before
+
+    stage.make(pool, brokers)
+    stage.kafka.health_ = HEALTHY
+    stage.look("less")
+    assert (stage.condition("less")["type"], undone in stage.warnings("less")) == ("Ready", False)
+    stage.kubectl("patch", "kafkanodepool", "less-brokers", "--type=merge", "--patch", '{"spec": {"replicas": 1}}')
+    stage.look("less")
+    stage.look("less")
+    assert len(stage.names("pod", "less")) == 2
+
+
+def test_a_cluster_on_racks_has_its_cluster_wide_right_as_long_as_it_is_there(stage: Stage) -> None:
+    pool, kafka = manifests("racks", rack={"topologyKey": "topology.kubernetes.io/zone"})
+    stage.make(pool, kafka)
+    stage.look("racks")
+
+    def bindings() -> list[str]:
+        return [it for it in stage.names("clusterrolebinding", "racks") if it == "strimzi-kafka-racks-kafka-init"]
+
+    assert bindings()
+    stage.kubectl("delete", "kafka", "racks")
+    stage.look("racks")
+    assert not bindings()
+
+
+def test_a_certificate_in_its_last_month_is_renewed_and_its_node_rolled(stage: Stage) -> None:
+    (pod,) = started(stage, "aged")
+    uid = stage.get("pod", pod)["metadata"]["uid"]
+    authority = Pair(
+        decoded(stage.get("secret", "aged-cluster-ca-cert"), "ca.crt") or b"",
+        decoded(stage.get("secret", "aged-cluster-ca"), "ca.key") or b"",
+    )
+    own = x509.load_pem_x509_certificate(decoded(stage.get("secret", pod), f"{pod}.crt") or b"")
+    hosts = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    old = issue(authority, "aged-kafka", hosts, 29)
+    data = encoded({f"{pod}.crt": old.certificate, f"{pod}.key": old.key})
+    stage.kubectl("patch", "secret", pod, "--patch", json.dumps({"data": data}))
+    stage.look("aged")
+    assert stage.names("pod", "aged") == []
+    stage.look("aged")
+    assert stage.get("pod", pod)["metadata"]["uid"] != uid
+    kept = decoded(stage.get("secret", pod), f"{pod}.crt")
+    assert kept not in (None, old.certificate)
+    assert lasts(kept or b"", 360)
+
+
+def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made_once_it_is_gone(stage: Stage) -> None:
+    service = {"name": "nobody", "namespace": NAMESPACE}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    webhook = {
+        "name": "nobody.example.com",
+        "clientConfig": {"service": service},
+        "rules": [rule],
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "objectSelector": {"matchLabels": {"strimzi.io/cluster": "hooked"}},
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+    stage.kubectl("apply", "--filename", "-", given=kind | {"metadata": {"name": "nobody"}, "webhooks": [webhook]})
+    stage.make(*manifests("hooked"))
+
+    def refused() -> bool:
+        with contextlib.suppress(ApiError):
+            stage.look("hooked")
+        return "nobody.example.com" in stage.condition("hooked")["message"]
+
+    eventually(refused)
+    assert stage.condition("hooked")["reason"] == "KubernetesClientException"
+    stage.kubectl("delete", "mutatingwebhookconfiguration", "nobody")
+
+    def made() -> bool:
+        with contextlib.suppress(ApiError):
+            stage.look("hooked")
+        return stage.names("pod", "hooked") == ["hooked-hooked-pool-0"]
+
+    eventually(made, 10)
 
 
 def test_all_goes_with_the_kafka(stage: Stage) -> None:

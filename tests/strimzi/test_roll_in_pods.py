@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -26,9 +27,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 tls = {
     "bootstrap.servers": "log-kafka-bootstrap:9091",
     "security.protocol": "SSL",
-    "ssl.ca.location": "/opt/kafka/cluster-ca-certs/ca.crt",
-    "ssl.certificate.location": "/opt/kafka/node-certs/tls.crt",
-    "ssl.key.location": "/opt/kafka/node-certs/tls.key",
+    **json.loads(sys.stdin.readline()),
     "log_level": 0,
 }
 stopped = threading.Event()
@@ -91,6 +90,8 @@ def test_a_release_and_a_setting_roll_without_a_lost_record(kubectl: Kubectl) ->
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdin is not None
         assert client.stdout is not None
+        client.stdin.write(json.dumps(identity(kubectl)) + "\n")
+        client.stdin.flush()
         assert client.stdout.readline() == "writing\n"
         kubectl.make(kafka("4.3.1", 3))
 
@@ -110,6 +111,17 @@ def test_a_release_and_a_setting_roll_without_a_lost_record(kubectl: Kubectl) ->
     assert all(pod["metadata"]["uid"] != before[name] for name, pod in after.items())
     assert all(pod["spec"]["containers"][0]["image"].endswith("-kafka-4.3.1") for pod in after.values())
     assert kubectl.get("kafka", "log")["status"]["kafkaVersion"] == "4.3.1"
+
+
+def identity(kubectl: Kubectl) -> dict[str, str]:
+    """Return the topic operator's certificate, in settings of librdkafka."""
+    own, trusted = (kubectl.get("secret", f"log-{it}")["data"] for it in ("entity-topic-operator-certs", "trustbundle"))
+    found = {
+        "ssl.ca.pem": trusted["cluster-ca.crt"],
+        "ssl.certificate.pem": own["entity-operator.crt"],
+        "ssl.key.pem": own["entity-operator.key"],
+    }
+    return {key: base64.b64decode(value).decode() for key, value in found.items()}
 
 
 def brokers(kubectl: Kubectl) -> list[str]:
