@@ -238,7 +238,7 @@ def _kafka_workloads(settings: Settings) -> Iterable[Workload]:
         names.kafka(settings).broker_account,
         names.kafka(settings).broker_labels,
         ports=(
-            Port("tcp-plain", names.KAFKA_PORT, "tcp"),
+            Port("tcp-clients", names.KAFKA_PORT, "tcp"),
             *(Port(name, port, "tcp") for name, port in names.STRIMZI_PORTS.items()),
         ),
         hosts=(names.kafka(settings).bootstrap_host, names.kafka(settings).brokers_host),
