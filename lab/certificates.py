@@ -72,6 +72,17 @@ def write(folder: Path, wanted: Mapping[str, Subject]) -> None:
     files.replace(folder / "ca.crt", authority.public_bytes(_PEM))
 
 
+def untrusted(*hosts: str) -> bytes:
+    """Return a server's certificate for names and addresses, and its key, as one PEM text.
+
+    It is signed by an authority that was made for it and that nobody knows.
+    """
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = _certificate(Subject("kafka-on-istio lab, outside"), authority_key, None, authority_key)
+    certificate = _certificate(Subject(hosts[0], hosts=hosts), key, authority, authority_key)
+    return certificate.public_bytes(_PEM) + _private(key)
+
+
 def _private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 

@@ -19,6 +19,7 @@ from lab.errors import LabError
 from lab.kafka.distribution import distribution
 from lab.lab import ENGINES, EXAMPLES, ROOT, Lab
 from lab.network import LABS
+from lab.outside.hosts import told
 from lab.tracing import query
 from lab.watch.consumer import Consumer
 from lab.watch.report import LINE
@@ -97,6 +98,8 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     if code:
         return code
     click.echo()
+    if line := told(lab.access_model()["externalHosts"]):
+        click.echo(line)
     entry.call(lab)
     click.echo(_NEXT)
     return 0

@@ -120,8 +120,13 @@ class Lab:
             f"--binaries={binaries}",
             f"--network={number}",
         )
+        outside = (
+            f"--network={number}",
+            f"--kubeconfig={plane.folder / 'kubelet.kubeconfig'}",
+            f"--folder={self.folder / 'node'}",
+        )
         return [
-            Process("lab.outside", self.folder / "node", (f"--network={number}",), supervised=True, module=True),
+            Process("lab.outside", self.folder / "node", outside, supervised=True, module=True),
             Process("lab.node", self.folder / "node", agent, supervised=True, module=True),
         ]
 

@@ -20,6 +20,9 @@ _HAS_IPV6: Final = Path("/proc/sys/net/ipv6")
 OUTSIDE: Final = IPv4Network("198.51.100.0/24")
 """What stands for the world outside the cluster: addresses that are nobody's (RFC 5737)."""
 
+OUTSIDE_NAMES: Final = "outside.json"
+"""In the node's folder: names and addresses of what is outside the cluster, as whoever stands for it has them."""
+
 
 @dataclass(frozen=True)
 class Network:

@@ -5,7 +5,7 @@ from typing import Any
 
 from model import names
 from model.access import transactional_id
-from model.settings import Platform, Protocol, Service, Settings, Version
+from model.settings import Method, Platform, Protocol, Service, Settings, Version
 
 _USER = 10001
 _SCHEMES = {Protocol.HTTP: ("http", 80), Protocol.HTTPS: ("https", 443), Protocol.TCP: ("tcp", None)}
@@ -22,8 +22,10 @@ def environment(settings: Settings, service: Service, version: Version) -> dict[
     }
     if service.calls:
         env["UPSTREAM_URL"] = ",".join(
-            f"http://{call.service}:{names.SERVICE_PORT}{call.path}" for call in service.calls
+            _call(call.method, f"http://{call.service}:{names.SERVICE_PORT}{call.path}") for call in service.calls
         )
+    if (answers := _answers(settings, service)) not in ("", "/"):
+        env["ANSWERS"] = answers
     for host in version.hosts:
         scheme, standard = _SCHEMES[host.protocol]
         port = "" if host.port == standard else f":{host.port}"
@@ -40,6 +42,23 @@ def environment(settings: Settings, service: Service, version: Version) -> dict[
     if service.reads and service.writes:
         env["KAFKA_TRANSACTIONAL_ID"] = transactional_id(service)
     return env | service.env
+
+
+def _answers(settings: Settings, service: Service) -> str:
+    """Return what callers and routes are declared to ask of a service; empty for one that nobody calls."""
+    routed = [(route.method, route.target) for route in settings.routes if route.service == service.name]
+    called = [
+        (call.method, call.path)
+        for caller in settings.services
+        for call in caller.calls
+        if call.service == service.name
+    ]
+    return ",".join(dict.fromkeys(_call(method, path) for method, path in (*routed, *called)))
+
+
+def _call(method: Method, where: str) -> str:
+    """Return a call as the demo's programs read it: GET goes without saying."""
+    return where if method is Method.GET else f"{method.value} {where}"
 
 
 def kafka_environment(user: Any, bootstrap: Any, secret: Any, key: Any) -> list[dict[str, Any]]:

@@ -11,18 +11,22 @@ from typing import Final
 from services.errors import SettingsError, StartError
 
 PROGRAMS: Final = {
-    "customer": ("services.caller", "calls preference and answers with what it says"),
-    "preference": ("services.caller", "calls recommendation and answers with what it says"),
+    "customer": ("services.caller", "calls others and answers with what they say"),
+    "preference": ("services.caller", "calls others and answers with what they say"),
     "recommendation": ("services.recommendation", "answers with its version, its host and a count"),
     "consumer": ("services.consumer", "reads what the others logged and reports it"),
 }
 
 _ENVIRONMENT: Final = """\
 environment, all programs:
+  ANSWERS                      what is answered: paths such as /customer or POST /orders, with commas (/)
+  UPSTREAM_URL                 what to call for that, in this order: URLs such as http://host:8080/ or
+                               POST http://host:8080/orders, with commas (nothing)
+  UPSTREAM_TIMEOUT_SECONDS     how long to wait for each (5)
   SERVICE_NAME                 name in replies and records (default: the program)
   SERVICE_VERSION              version in replies and records (v1)
   HOSTNAME                     host in replies (unknown)
-  LISTEN_ADDRESS, PORT         where to listen (0.0.0.0, 8080): / /health /ready /metrics
+  LISTEN_ADDRESS, PORT         where to listen (0.0.0.0, 8080); /health /ready /metrics are there, too
   STOP_DELAY_SECONDS           how long to answer on after a stop signal (2)
   OTEL_SERVICE_NAME            name in traces (SERVICE_NAME)
   OTEL_EXPORTER_OTLP_ENDPOINT  where spans go, OTLP over gRPC, such as http://host:4317 (nowhere)
@@ -30,9 +34,6 @@ environment, all programs:
                                login by SCRAM-SHA-512; without KAFKA_* calls are not logged to Kafka
   KAFKA_TOPIC                  where calls are logged; where the consumer writes its report
 
-customer, preference:
-  UPSTREAM_URL                 what to call; the first, if several with commas between them
-  UPSTREAM_TIMEOUT_SECONDS     how long to wait for it (5)
 recommendation:
   TIME_API_URL                 world clock whose time goes into the reply (none)
 customer, preference, recommendation:

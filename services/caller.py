@@ -1,52 +1,31 @@
-"""customer and preference, and whatever else answers with what another service says."""
+"""customer and preference, and whatever else answers with what other services say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import aiohttp
-from opentelemetry.trace import SpanKind, StatusCode
-from prometheus_client import Counter
-
-from services import tracing
+from services import replies
 from services.environment import Environment
-from services.replies import Reply, service_of, upstream_failed, upstream_said
+from services.replies import Reply
 from services.service import Answerer, Tools, common, run
+from services.settings import Identity
 
 
 class Caller(Answerer):
-    """Calls its upstream, and answers with what that says."""
+    """Calls its upstreams, and answers with what they say; without any, with its name and a count."""
 
-    def __init__(self, name: str, upstream: str, timeout: float, tools: Tools) -> None:
-        self.destination = service_of(upstream)
-        self._name = name
-        self._upstream = upstream
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._seconds = timeout
+    def __init__(self, me: Identity, tools: Tools) -> None:
+        self._me = me
         self._tools = tools
-        self._failures = Counter(
-            "upstream_failures", "Calls that the upstream did not answer with success", registry=tools.registry
-        )
+        self._count = 0
 
     async def answer(self, headers: Mapping[str, str]) -> Reply:
-        """Return the upstream's reply behind this service's name."""
-        with self._tools.tracer.start_as_current_span(f"GET {self.destination}", kind=SpanKind.CLIENT) as span:
-            span.set_attribute("server.address", str(self.destination))
-            reply = await self._call(tracing.http_headers(headers))
-            if reply.comment is None:
-                self._failures.inc()
-                span.set_status(StatusCode.ERROR)
-            return reply
-
-    async def _call(self, headers: Mapping[str, str]) -> Reply:
-        try:
-            async with self._tools.session.get(
-                self._upstream, headers=headers, timeout=self._timeout, allow_redirects=False
-            ) as response:
-                body = await response.text(errors="replace")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            return upstream_failed(self._name, error, self._seconds)
-        return upstream_said(self._name, response.status, body)
+        """Return the upstreams' replies behind this service's name."""
+        self._count += 1
+        count = self._count
+        if self._tools.upstreams:
+            return replies.called(self._me.name, await self._tools.upstreams.ask(headers))
+        return replies.alone(self._me.name, self._me.version, self._me.host, count)
 
 
 def main(program: str, variables: Mapping[str, str]) -> int:
@@ -56,7 +35,5 @@ def main(program: str, variables: Mapping[str, str]) -> int:
     """
     environment = Environment(variables)
     settings = common(environment, program)
-    upstreams = environment.urls("UPSTREAM_URL")
-    timeout = environment.seconds("UPSTREAM_TIMEOUT_SECONDS", 5, 0.1, 300)
     environment.check()
-    return run(settings, lambda tools: Caller(settings.identity.name, upstreams[0], timeout, tools))
+    return run(settings, lambda tools: Caller(settings.identity, tools))

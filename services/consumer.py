@@ -12,13 +12,15 @@ from typing import Final
 
 import uvloop
 
-from services import log, metrics
+from services import log, metrics, tracing
+from services.caller import Caller
 from services.environment import Environment
 from services.group import Group
 from services.report import Windows
 from services.reporter import Reporter, Reporting
 from services.server import Server
-from services.settings import Listening, listening, login
+from services.service import Common, common, serve
+from services.settings import login
 
 _FORMATS: Final[Mapping[str, Callable[[Group], bytes]]] = {
     "text": lambda group: group.text().encode(),
@@ -50,26 +52,31 @@ def reporting(environment: Environment) -> Reporting:
     )
 
 
-def main(_program: str, variables: Mapping[str, str]) -> int:
+def main(program: str, variables: Mapping[str, str]) -> int:
     """Run the consumer until a stop signal, and return its exit code. The report is on stdout, the log on stderr.
 
     :raises StartError: if it can not start.
     """
     environment = Environment(variables)
-    settings, where = reporting(environment), listening(environment)
+    settings, answering = reporting(environment), common(environment, program, logs=False)
     environment.check()
     log.set_up(sys.stderr)
     # A batch is thousands of objects that are in no cycle: to look for some doubles the time of getting it.
     gc.set_threshold(100_000)
-    # Nobody calls it, so that it may stop at once.
-    return uvloop.run(_run(settings, replace(where, stop_delay=0)))
+    # It stops at once: what it reads waits in Kafka.
+    at_once = replace(answering, listening=replace(answering.listening, stop_delay=0))
+    return uvloop.run(_run(settings, at_once))
 
 
-async def _run(settings: Reporting, where: Listening) -> int:
+async def _run(settings: Reporting, answering: Common) -> int:
     registry = metrics.new_registry()
     # A line is written as a whole: of one that a kill cut off, the rest would be another line.
     reporter = Reporter(settings, registry, lambda line: os.write(sys.stdout.fileno(), line))
-    serving = asyncio.create_task(Server(where, registry, lambda: reporter.logged_in).run())
+    server = Server(answering.listening, registry, lambda: reporter.logged_in)
+    # Its spans go nowhere; the trace goes on in the services that it calls.
+    me = answering.identity
+    traces = tracing.set_up(me.trace_name, me.version, me.host, "")
+    serving = asyncio.create_task(serve(server, answering, lambda tools: Caller(me, tools), traces.tracer, registry))
     working = asyncio.create_task(asyncio.to_thread(reporter.run))
     await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
     reporter.stop()

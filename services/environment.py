@@ -11,7 +11,17 @@ from services.errors import SettingsError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TOPIC = re.compile(r"[-._a-zA-Z0-9]{1,249}")
+_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _ADDRESS = re.compile(r"[^\s,:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method, and the URL or the path that it is for."""
+
+    method: str
+    where: str
 
 
 @dataclass
@@ -98,9 +108,24 @@ class Environment:
             self._fault(name, found, "a URL such as http://host:8080/")
         return found
 
-    def urls(self, name: str) -> tuple[str, ...]:
-        """Return URLs, which stand between commas."""
-        return self._list(name, _is_url, "URLs such as http://host:8080/ with commas between them")
+    def calls(self, name: str) -> tuple[Call, ...]:
+        """Return the calls of other services, none if the variable is not set.
+
+        They are URLs between commas, each with a method and a blank before it unless the method is GET.
+        """
+        return self._calls(name, "", _is_url, "URLs such as http://host:8080/ or POST http://host:8080/")
+
+    def answers(self, name: str, default: str) -> tuple[Call, ...]:
+        """Return what is answered: paths, as ``calls`` has URLs."""
+        return self._calls(name, default, _PATH.fullmatch, "paths such as /customer or POST /orders")
+
+    def _calls(self, name: str, default: str, is_allowed: Callable[[str], object], allowed: str) -> tuple[Call, ...]:
+        if not (self.variables.get(name) or default):
+            return ()
+        parts = self._list(
+            name, lambda part: is_allowed(_call(part).where), f"{allowed}, with commas between them", default
+        )
+        return tuple(map(_call, parts))
 
     def _matching(self, name: str, default: str | None, pattern: re.Pattern[str], allowed: str) -> str:
         found = self.text(name, default)
@@ -108,8 +133,10 @@ class Environment:
             self._fault(name, found, allowed)
         return found
 
-    def _list(self, name: str, is_allowed: Callable[[str], object], allowed: str) -> tuple[str, ...]:
-        whole = self.text(name)
+    def _list(
+        self, name: str, is_allowed: Callable[[str], object], allowed: str, default: str | None = None
+    ) -> tuple[str, ...]:
+        whole = self.text(name, default)
         parts = tuple(part.strip() for part in whole.split(","))
         if whole and not all(map(is_allowed, parts)):
             self._fault(name, whole, allowed)
@@ -120,6 +147,11 @@ class Environment:
 
     def _fault(self, name: str, found: str, allowed: str) -> None:
         self.faults.append(f"{name} is {found!r}: it must be {allowed}; correct it in the environment")
+
+
+def _call(text: str) -> Call:
+    method, _, where = text.partition(" ")
+    return Call(method, where.strip()) if method in _METHODS else Call("GET", text)
 
 
 def _is_url(text: str) -> bool:

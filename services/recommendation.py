@@ -33,13 +33,19 @@ class Recommendation(Answerer):
         )
 
     async def answer(self, headers: Mapping[str, str]) -> Reply:
-        """Return version, time if there is a clock, host and count; 503 after it was told to misbehave."""
+        """Return version, time if there is a clock, host and count, and what upstreams say if there are any.
+
+        It is 503 after the service was told to misbehave.
+        """
         self._count += 1
         count = self._count
         if self._is_misbehaving:
             return replies.misbehaved(self._me.name, self._me.host)
         moment = await self._now() if self._clock else ""
-        return replies.recommended(self._me.name, self._me.version, self._me.host, count, moment)
+        own = replies.alone(self._me.name, self._me.version, self._me.host, count, moment)
+        if self._tools.upstreams:
+            return replies.called(own.text.strip(), await self._tools.upstreams.ask(headers))
+        return own
 
     def switches(self) -> Mapping[str, Callable[[], str]]:
         """Return the paths that turn the replies into 503 and back."""

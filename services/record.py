@@ -10,8 +10,11 @@ KEY: Final = (1).to_bytes(4, "big")
 """Key of every record, as Kafka's IntegerSerializer writes it; so all of a topic are in order in one partition."""
 
 
-class Call(msgspec.Struct, omit_defaults=True, rename="camel", frozen=True, kw_only=True):
-    """A successful call. ``origin`` and ``destination`` are services in upper case; the last one called has none."""
+class Record(msgspec.Struct, omit_defaults=True, rename="camel", frozen=True, kw_only=True):
+    """A successful call. ``origin`` and ``destination`` are services in upper case.
+
+    What a service that calls no other has answered has no destination.
+    """
 
     origin: str
     destination: str | None = None
@@ -22,6 +25,6 @@ class Call(msgspec.Struct, omit_defaults=True, rename="camel", frozen=True, kw_o
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def value(call: Call) -> bytes:
-    """Return a call as JSON: origin, destination (unless None), originVersion, comment."""
-    return _ENCODER.encode(call)
+def value(record: Record) -> bytes:
+    """Return it as JSON: origin, destination (unless None), originVersion, comment."""
+    return _ENCODER.encode(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,41 +19,63 @@ BEHAVE: Final = "Following requests to / will return 200\n"
 
 
 @dataclass(frozen=True)
+class Said:
+    """What came of a call of another service: its name, a text, and whether it answered with success."""
+
+    destination: str
+    text: str
+    succeeded: bool
+
+
+@dataclass(frozen=True)
 class Reply:
-    """An HTTP status, a text, and what the record of a successful call comments; None for one that is not logged."""
+    """An HTTP status, a text, and what is logged of it to Kafka: services that were called, and a comment on each.
+
+    A service that calls no other logs its own answer, under no destination.
+    """
 
     status: HTTPStatus
     text: str
-    comment: str | None = None
+    logged: tuple[tuple[str | None, str], ...] = ()
 
 
-def upstream_said(service: str, status: int, body: str) -> Reply:
-    """Return a caller's reply to what its upstream said."""
+def upstream_said(destination: str, status: int, body: str) -> Said:
+    """Return what came of a call that was answered."""
     said = body.strip()
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Reply(HTTPStatus.OK, f"{service} => {said}\n", said)
-    return Reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{service} => Error: {status} - {said}\n")
+        return Said(destination, said, succeeded=True)
+    return Said(destination, f"Error: {status} - {said}", succeeded=False)
 
 
-def upstream_failed(service: str, error: BaseException, timeout: float) -> Reply:
-    """Return a caller's reply when its upstream could not be asked: the class and the message of the root cause.
+def upstream_failed(destination: str, error: BaseException, timeout: float) -> Said:
+    """Return what came of a call that reached nobody: the class and the message of the root cause.
 
     :param timeout: seconds that the upstream had.
     """
     cause = getattr(error, "os_error", error)
     said = getattr(cause, "strerror", None) or str(cause) or f"no reply within {timeout:g} s"
+    return Said(destination, f"{type(cause).__name__}: {' '.join(str(said).split())}", succeeded=False)
+
+
+def called(who: str, said: Sequence[Said]) -> Reply:
+    """Return the reply of a service that calls others: ``who => what``, several of them as ``(one) + (other)``."""
+    texts = [each.text for each in said]
+    what = texts[0] if len(texts) == 1 else " + ".join(f"({text})" for text in texts)
+    succeeded = all(each.succeeded for each in said)
     return Reply(
-        HTTPStatus.SERVICE_UNAVAILABLE, f"{service} => {type(cause).__name__}: {' '.join(str(said).split())}\n"
+        HTTPStatus.OK if succeeded else HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{who} => {what}\n",
+        tuple((each.destination, each.text) for each in said if each.succeeded),
     )
 
 
-def recommended(service: str, version: str, host: str, count: int, moment: str = "") -> Reply:
-    """Return recommendation's reply.
+def alone(service: str, version: str, host: str, count: int, moment: str = "") -> Reply:
+    """Return the reply of a service that calls no other.
 
     :param moment: what stands between version and host; nothing when empty.
     """
     who = " ".join(filter(None, (service, version, moment)))
-    return Reply(HTTPStatus.OK, f"{who} from '{host}': {count}\n", str(count))
+    return Reply(HTTPStatus.OK, f"{who} from '{host}': {count}\n", ((None, str(count)),))
 
 
 def misbehaved(service: str, host: str) -> Reply:

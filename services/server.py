@@ -33,14 +33,17 @@ class Server:
         self._registry = registry
         self._is_ready = is_ready
         self._stopping = asyncio.Event()
-        self.get("/health", self._health)
-        self.get("/ready", self._ready)
-        self.get("/metrics", self._metrics)
+        self._answered: set[tuple[str, str]] = set()
+        self.answer("GET", "/health", self._health)
+        self.answer("GET", "/ready", self._ready)
+        self.answer("GET", "/metrics", self._metrics)
         self.application.on_response_prepare.append(self._send_away)
 
-    def get(self, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        """Answer GET requests to a path, and no others."""
-        self.application.router.add_get(path, handler, allow_head=False)
+    def answer(self, method: str, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        """Answer requests of a method to a path, unless they are answered already."""
+        if (method, path) not in self._answered:
+            self._answered.add((method, path))
+            self.application.router.add_route(method, path, handler)
 
     async def run(self) -> float:
         """Serve until SIGTERM or SIGINT, then end: not ready, no new connections, the last requests answered.

@@ -19,11 +19,22 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from services import log, metrics, tracing
 from services.call_log import CallLog
-from services.environment import Environment
-from services.record import KEY, Call, value
+from services.environment import Call, Environment
+from services.record import KEY, Record, value
 from services.replies import Reply
 from services.server import Server
-from services.settings import CallLogging, Identity, Listening, call_logging, identity, listening
+from services.settings import (
+    Calling,
+    CallLogging,
+    Identity,
+    Listening,
+    answers,
+    call_logging,
+    calling,
+    identity,
+    listening,
+)
+from services.upstreams import Upstreams
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -46,11 +57,23 @@ class Common:
     identity: Identity
     listening: Listening
     logging: CallLogging | None
+    answers: tuple[Call, ...]
+    """What is answered: methods and paths."""
+    calling: Calling
 
 
-def common(environment: Environment, program: str) -> Common:
-    """Read the settings that all these services have."""
-    return Common(identity(environment, program), listening(environment), call_logging(environment))
+def common(environment: Environment, program: str, *, logs: bool = True) -> Common:
+    """Read the settings that all these services have.
+
+    :param logs: whether calls may be logged to Kafka.
+    """
+    return Common(
+        identity=identity(environment, program),
+        listening=listening(environment),
+        logging=call_logging(environment) if logs else None,
+        answers=answers(environment),
+        calling=calling(environment),
+    )
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,7 @@ class Tools:
     """What a service works with."""
 
     session: aiohttp.ClientSession
+    upstreams: Upstreams
     tracer: Tracer
     registry: CollectorRegistry
 
@@ -65,12 +89,9 @@ class Tools:
 class Answerer(ABC):
     """What makes one service another."""
 
-    destination: str | None = None
-    """The service that is called to answer, if any."""
-
     @abstractmethod
     async def answer(self, headers: Mapping[str, str]) -> Reply:
-        """Return the reply to ``GET /`` with these headers."""
+        """Return the reply to a call with these headers, whichever of the declared paths it is for."""
 
     def switches(self) -> Mapping[str, Callable[[], str]]:
         """Return further paths, and what makes their text; they are neither logged nor traced."""
@@ -78,7 +99,7 @@ class Answerer(ABC):
 
 
 class Service:
-    """Answers ``GET /``, and logs each call to stdout, to a span, to metrics and, if it succeeded, to Kafka."""
+    """Answers calls, and logs each to stdout, to a span and to metrics, and to Kafka what succeeded of it."""
 
     def __init__(self, me: Identity, answerer: Answerer, tools: Tools, calls: CallLog | None) -> None:
         self._me = me
@@ -97,29 +118,29 @@ class Service:
         """Answer a call."""
         started = time.perf_counter()
         context = tracing.extract(request.headers)
-        with self._tracer.start_as_current_span("GET /", context, SpanKind.SERVER) as span:
+        with self._tracer.start_as_current_span(f"{request.method} {request.path}", context, SpanKind.SERVER) as span:
             reply = await self._answerer.answer(request.headers)
             status = reply.status.value
             span.set_attribute("http.response.status_code", status)
             if reply.status is not HTTPStatus.OK:
                 span.set_status(StatusCode.ERROR)
-            if reply.comment is not None and self._calls is not None:
-                self._send(self._calls, reply.comment)
+            if self._calls is not None:
+                self._send(self._calls, reply)
             seconds = time.perf_counter() - started
             self._seconds.labels(status).observe(seconds)
             fields = {"status": status, "reply": reply.text.rstrip(), "milliseconds": round(seconds * 1000, 3)}
             _LOG.info("call", extra={"fields": fields})
         return web.Response(status=status, text=reply.text)
 
-    def _send(self, calls: CallLog, comment: str) -> None:
-        destination = self._answerer.destination
-        call = Call(
-            origin=self._me.name.upper(),
-            destination=destination.upper() if destination else None,
-            origin_version=self._me.version,
-            comment=comment,
-        )
-        calls.send(KEY, value(call))
+    def _send(self, calls: CallLog, reply: Reply) -> None:
+        for destination, comment in reply.logged:
+            record = Record(
+                origin=self._me.name.upper(),
+                destination=destination.upper() if destination else None,
+                origin_version=self._me.version,
+                comment=comment,
+            )
+            calls.send(KEY, value(record))
 
 
 def run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
@@ -137,19 +158,39 @@ async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> i
     calls = CallLog(settings.logging, registry) if settings.logging else None
     server = Server(settings.listening, registry, lambda: calls is None or calls.logged_in)
     polling = asyncio.create_task(_poll(calls)) if calls else None
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        tools = Tools(session, traces.tracer, registry)
-        answerer = new_answerer(tools)
-        server.get("/", Service(me, answerer, tools, calls).handle)
-        for path, switch in answerer.switches().items():
-            server.get(path, _saying(switch))
-        deadline = await server.run()
+    deadline = await serve(server, settings, new_answerer, traces.tracer, registry, calls)
     if calls and polling:
         polling.cancel()
         calls.close(deadline - loop.time() - _LAST_SPANS)
     traces.close(_LAST_SPANS)
     return 0
+
+
+async def serve(
+    server: Server,
+    settings: Common,
+    new_answerer: Callable[[Tools], Answerer],
+    tracer: Tracer,
+    registry: CollectorRegistry,
+    calls: CallLog | None = None,
+) -> float:
+    """Serve what an answerer answers until a stop signal.
+
+    :param calls: where calls are logged, if anywhere.
+    :return: the time of the event loop until which the process may go on.
+    :raises StartError: if it can not listen.
+    """
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        upstreams = Upstreams(settings.calling, session, tracer, registry)
+        tools = Tools(session, upstreams, tracer, registry)
+        answerer = new_answerer(tools)
+        service = Service(settings.identity, answerer, tools, calls)
+        for path, switch in answerer.switches().items():
+            server.answer("GET", path, _saying(switch))
+        for answered in settings.answers:
+            server.answer(answered.method, answered.where, service.handle)
+        return await server.run()
 
 
 async def _poll(calls: CallLog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.environment import Environment
+from services.environment import Call, Environment
 
 KAFKA_VARIABLES = ("KAFKA_TOPIC", "KAFKA_BOOTSTRAP_SERVER", "KAFKA_USER_NAME", "KAFKA_PASSWORD")
 
@@ -80,6 +80,24 @@ def listening(environment: Environment) -> Listening:
         port=environment.integer("PORT", 8080, 1, 65535),
         stop_delay=environment.seconds("STOP_DELAY_SECONDS", 2, 0, 10),
     )
+
+
+def answers(environment: Environment) -> tuple[Call, ...]:
+    """Read ANSWERS: the methods and paths that are answered."""
+    return environment.answers("ANSWERS", "/")
+
+
+@dataclass(frozen=True)
+class Calling:
+    """What to call to answer, in this order, and the seconds that each gets to answer."""
+
+    calls: tuple[Call, ...]
+    timeout: float
+
+
+def calling(environment: Environment) -> Calling:
+    """Read UPSTREAM_URL and UPSTREAM_TIMEOUT_SECONDS."""
+    return Calling(environment.calls("UPSTREAM_URL"), environment.seconds("UPSTREAM_TIMEOUT_SECONDS", 5, 0.1, 300))
 
 
 @dataclass(frozen=True)

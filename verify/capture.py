@@ -9,16 +9,18 @@ from __future__ import annotations
 import inspect
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
+from verify.access import Model
 from verify.cases import Way
 from verify.check import Check, Part
 from verify.connections import Connections
-from verify.crew import Crew, at_once
+from verify.crew import Crew, Post, at_once
 from verify.inside import capture as inside
 from verify.inside import connections as caller
 
@@ -29,6 +31,7 @@ _CALLS = 40
 """Enough for each version of a service to be met, whatever its weight."""
 
 _PAUSE_SECONDS = 0.08
+_OK = 200
 _LOOPBACK = "lo"
 
 
@@ -38,61 +41,85 @@ def checks(crew: Crew, _: Connections) -> list[Check]:
     gateway = model.gateway
     if gateway is None or not model.entries:
         return []
-    ends = dict.fromkeys(end for edge in model.edges if edge.method for end in (edge.source, edge.destination))
-    watched = [*ends, *dict.fromkeys(edge.destination for edge in model.edges if edge.port == model.kafka_port)]
+    called = reached(model, gateway.id)
+    brokers = (edge.destination for edge in model.edges if edge.port == model.kafka_port and edge.source in called)
+    watched = [post for identifier in dict.fromkeys([*called, *brokers]) for post in crew.pods[identifier]]
     at_once(crew.listener, watched)
     # The services pass it on as part of their trace context, between each other and in the records of their calls.
     marker = secrets.token_hex(16)
     with ThreadPoolExecutor(len(watched)) as pool:
-        listening = [pool.submit(_listen, crew, identifier, marker) for identifier in watched]
-        calls = _call(crew, gateway.id, marker)
+        listening = [pool.submit(_listen, crew, post, marker) for post in watched]
+        answered = _call(crew, gateway.id, marker)
         found = [msgspec.json.decode(it.result()) for it in listening]
     yielded = [
-        Check(Part.CAPTURE, "marked calls through the gateway", "answered", "answered" if calls else "not answered")
+        Check(
+            Part.CAPTURE,
+            f"marked calls of {entry.method} {entry.path} through the gateway",
+            "answered",
+            "answered" if answered[entry.path] else "not answered",
+        )
+        for entry in model.entries
     ]
-    for identifier, seen in zip(watched, found, strict=True):
+    for identifier in dict.fromkeys(post.source.id for post in watched):
+        seen = [of for post, of in zip(watched, found, strict=True) if post.source.id == identifier]
         yielded += _told(identifier, seen, marker, plain=identifier != gateway.id)
     return yielded
 
 
-def _listen(crew: Crew, identifier: str, marker: str) -> bytes:
+def reached(model: Model, gateway: str) -> list[str]:
+    """Return the workloads that calls through the gateway come to, the gateway first. Pure."""
+    found = [gateway]
+    for source in found:
+        called = dict.fromkeys(edge.destination for edge in model.edges if edge.method and edge.source == source)
+        found += [destination for destination in called if destination not in found]
+    return found
+
+
+def _listen(crew: Crew, post: Post, marker: str) -> bytes:
     source = inspect.getsource(inside)
     program = f"{source}\nimport json\nprint(json.dumps(listen({[marker]!r}, {_SECONDS!r})))\n"
-    return crew.cluster.run(crew.listener(identifier), program, 60)
+    return crew.cluster.run(crew.listener(post), program, 60)
 
 
-def _call(crew: Crew, gateway: str, marker: str) -> int:
-    """Call through the gateway while it is listened; return how many calls were answered with success."""
-    entry = crew.model.entries[0]
+def _call(crew: Crew, gateway: str, marker: str) -> Counter[str]:
+    """Call all entries of the gateway while it is listened; return how many calls of each path were answered."""
     port = crew.model.workload(gateway).ports[0].port
-    wanted = {
-        "speaks": "http",
-        "host": "127.0.0.1",
-        "port": port,
-        "method": entry.method,
-        "path": entry.path,
-        "headers": {"traceparent": f"00-{marker}-{secrets.token_hex(8)}-01"},
-    }
+    wanted = [
+        {
+            "speaks": "http",
+            "host": "127.0.0.1",
+            "port": port,
+            "method": entry.method,
+            "path": entry.path,
+            "headers": {"traceparent": f"00-{marker}-{secrets.token_hex(8)}-01"},
+        }
+        for entry in crew.model.entries
+    ]
     program = (
         f"{inspect.getsource(caller)}\nimport json, time\nfound = []\n"
         f"for _ in range({_CALLS}):\n"
-        f"    found += attempts([{wanted!r}], 5.0)\n    time.sleep({_PAUSE_SECONDS})\n"
-        "print(json.dumps([it.get('status') for it in found]))\n"
+        f"    found.append([it.get('status') for it in attempts({wanted!r}, 5.0)])\n    time.sleep({_PAUSE_SECONDS})\n"
+        "print(json.dumps(found))\n"
     )
     time.sleep(1)
-    statuses: list[int | None] = msgspec.json.decode(crew.cluster.run(crew.place(gateway, Way.ENTRY), program, 60))
-    return sum(status == 200 for status in statuses)  # noqa: PLR2004
+    rounds: list[list[int | None]] = msgspec.json.decode(crew.cluster.run(crew.place(gateway, Way.ENTRY), program, 60))
+    paths = [entry.path for entry in crew.model.entries]
+    return Counter(path for found in rounds for path, status in zip(paths, found, strict=True) if status == _OK)
 
 
-def _told(identifier: str, seen: Mapping[str, Any], marker: str, *, plain: bool) -> Iterator[Check]:
-    outside = {name: of for name, of in seen.items() if name != _LOOPBACK}
-    readable = sum(of["readable"][marker] for of in outside.values())
-    packets = sum(of["packets"] for of in outside.values())
+def _told(identifier: str, seen: Sequence[Mapping[str, Any]], marker: str, *, plain: bool) -> Iterator[Check]:
+    """Yield what could be read outside a workload's pods, and inside any of them.
+
+    :param seen: what was seen in each pod, by interface.
+    """
+    outside = [of for pod in seen for name, of in pod.items() if name != _LOOPBACK]
+    readable = sum(of["readable"][marker] for of in outside)
+    packets = sum(of["packets"] for of in outside)
     what = f"{packets} packets between pods"
     found = "unknown" if not packets else "readable" if readable else "not readable"
     yield Check(Part.CAPTURE, f"marker at {identifier}, outside the pod", "not readable", found, what)
     if plain:
-        within = seen.get(_LOOPBACK, {"readable": {marker: 0}})["readable"][marker]
+        within = any(pod[_LOOPBACK]["readable"][marker] for pod in seen if _LOOPBACK in pod)
         yield Check(
             Part.CAPTURE,
             f"marker at {identifier}, inside the pod",

@@ -7,16 +7,18 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 from lightkube import ApiError, Client, KubeConfig
 from lightkube.core.exceptions import ConfigError
-from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.models.meta_v1 import ObjectMeta, Status
 from lightkube.resources.core_v1 import (
     ConfigMap,
     Namespace,
@@ -27,6 +29,7 @@ from lightkube.resources.core_v1 import (
 )
 from lightkube.types import CascadeType, PatchType
 
+from verify.death import cause
 from verify.errors import VerifyError
 from verify.pods import LABEL, Manifest
 
@@ -34,6 +37,8 @@ _POLL_SECONDS = 0.2
 _START_SECONDS = 90.0
 _NOT_FOUND = 404
 _RESOURCES: dict[str, Any] = {"Namespace": Namespace, "ServiceAccount": ServiceAccount, "Pod": Pod}
+READ: tuple[Any, ...] = (*_RESOURCES.values(), PodEphemeralcontainers, Secret, ConfigMap, Status)
+"""What answers of the API server are decoded to."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ class Cluster:
 
         :raises VerifyError: if the kubeconfig does not lead to one.
         """
+        self._way = (kubeconfig, context)
+        self._listing = threading.Lock()
+        resolve()
         try:
             config = KubeConfig.from_file(kubeconfig)
             chosen = config.get(context)
@@ -68,9 +76,13 @@ class Cluster:
             raise VerifyError("kubectl is not on PATH; it runs the programs in pods: install it")
         self._kubectl = [kubectl, "--kubeconfig", kubeconfig, *(["--context", context] if context else [])]
 
+    def __reduce__(self) -> tuple[type[Cluster], tuple[str, str | None]]:
+        """Be pickled as the way to the cluster: a connection is its process's own."""
+        return Cluster, self._way
+
     def pods(self, namespace: str, labels: dict[str, str]) -> list[Manifest]:
         """Return the pods with these labels that run and are not on their way out, ready ones first."""
-        found = self._ask(lambda: [*self._client.list(Pod, namespace=namespace, labels=dict(labels))])
+        found = self._list(Pod, namespace=namespace, labels=dict(labels))
         plain = [pod.to_dict() for pod in found]
         running = [
             pod
@@ -107,14 +119,13 @@ class Cluster:
         """Remove what earlier runs that were killed have left."""
         for kind, resource in _RESOURCES.items():
             everywhere: Any = {} if kind == "Namespace" else {"namespace": "*"}
-            listed = functools.partial(self._client.list, resource, labels={LABEL: None}, **everywhere)
-            found = self._ask(functools.partial(_all, listed))
+            found = self._list(resource, labels={LABEL: None}, **everywhere)
             for item in found:
                 metadata: ObjectMeta = item.metadata
                 self.remove({"kind": kind, "metadata": {"name": metadata.name, "namespace": metadata.namespace}})
 
     def attach(self, place: Place, container: Manifest) -> None:
-        """Give a pod an ephemeral container."""
+        """Give a pod an ephemeral container, unless it has it already."""
         patch = {"spec": {"ephemeralContainers": [container]}}
         self._ask(
             lambda: self._client.patch(
@@ -125,6 +136,12 @@ class Cluster:
                 patch_type=PatchType.STRATEGIC,
             )
         )
+
+    def ephemeral(self, namespace: str, pod: str) -> list[str]:
+        """Return the names of a pod's ephemeral containers that run; none if there is no such pod."""
+        found = self._ask(lambda: self._client.get(Pod, pod, namespace=namespace), missing=None)
+        states = (found.to_dict().get("status", {}).get("ephemeralContainerStatuses") or []) if found else []
+        return [item["name"] for item in states if "running" in (item.get("state") or {})]
 
     def until_runs(self, place: Place) -> Manifest:
         """Wait until a container runs, and its pod's sidecar if it has one; return the pod.
@@ -154,7 +171,20 @@ class Cluster:
         :raises VerifyError: if it failed.
         """
         where = f"pod {place.namespace}/{place.pod}"
-        words = ["-n", place.namespace, "exec", "-i", place.pod, "-c", place.container, "--", "python3", "-"]
+        words = [
+            "-n",
+            place.namespace,
+            "exec",
+            "-i",
+            place.pod,
+            "-c",
+            place.container,
+            "--",
+            "python3",
+            "-X",
+            "faulthandler",
+            "-",
+        ]
         try:
             result = subprocess.run(  # noqa: S603 the user's own kubectl
                 [*self._kubectl, *words], input=program.encode(), capture_output=True, timeout=seconds, check=False
@@ -162,7 +192,10 @@ class Cluster:
         except subprocess.TimeoutExpired as error:
             raise VerifyError(f"{where}: a program was silent for {seconds:.0f} s") from error
         if result.returncode:
-            said = result.stderr.decode(errors="replace").strip().splitlines()
+            text = result.stderr.decode(errors="replace")
+            if died := cause(result.returncode, text):
+                raise VerifyError(f"{where}: a program was {died}")
+            said = text.strip().splitlines()
             # kubectl ends with the exit code; what the program said is before that.
             told = [line for line in said if not line.startswith("command terminated")]
             raise VerifyError(f"{where}: {told[-1] if told else 'a program failed'}")
@@ -173,6 +206,12 @@ class Cluster:
         read = functools.partial(self._client.log, pod, namespace=namespace, container=container, tail_lines=lines)
         found: list[str] = self._ask(lambda: [line.rstrip("\n") for line in read()])
         return found
+
+    def _list(self, resource: Any, **which: Any) -> list[Any]:
+        # lightkube makes a type for a list when it is first asked for; see ``resolve``.
+        with self._listing:
+            found: list[Any] = self._ask(lambda: [*self._client.list(resource, **which)])
+            return found
 
     def _ask(self, question: Callable[[], Any], **instead: Any) -> Any:
         try:
@@ -185,8 +224,14 @@ class Cluster:
             raise VerifyError(f"the API server: {error or type(error).__name__}") from error
 
 
-def _all(listed: Callable[[], Iterable[Any]]) -> list[Any]:
-    return [*listed()]
+def resolve() -> None:
+    """Have msgspec look at all types that answers are decoded to, before several threads decode at once.
+
+    It looks at a type when it is first decoded; a thread that meets a type at which another is looking reads what is
+    not there yet, and the process ends with SIGSEGV (seen with msgspec 0.22.0: nine of ten runs of eight threads).
+    """
+    for resource in READ:
+        msgspec.json.Decoder(resource)
 
 
 def _is_ready(pod: Manifest) -> bool:

@@ -46,7 +46,7 @@ class Observation:
         """Judge a case by it."""
         request = self.request
         theirs = self.theirs.get(case.destination, ())
-        return Result(case, *judge.outcome(request.way, request.speaks, self.seen, self.own, theirs))
+        return Result(case, *judge.outcome(request.way, request.speaks, self.seen, self.own, theirs, request.host))
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _is_about(line: Line, request: Request, local: str) -> bool:
 def _outcome(observation: Observation) -> Outcome:
     request, seen = observation.request, observation.seen
     theirs = [line for of in observation.theirs.values() for line in of]
-    return judge.outcome(request.way, request.speaks, seen, observation.own, theirs)[0]
+    return judge.outcome(request.way, request.speaks, seen, observation.own, theirs, request.host)[0]
 
 
 def _is_explained(observation: Observation) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,7 +34,6 @@ class Post:
     address: str
     logs: bool
     containers: dict[str, Place] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def at_once(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -50,6 +50,9 @@ class Crew:
         self.cluster = cluster
         self.model = model
         self.posts: dict[str, Post] = {}
+        """Where each source's connections come from."""
+        self.pods: dict[str, list[Post]] = {}
+        """All pods of a source, the one of its post first."""
         self.owners: dict[str, str] = {}
         """Workloads by the addresses of their pods."""
         self.sidecars: dict[tuple[str, str], bool] = {}
@@ -57,6 +60,15 @@ class Crew:
         self._image = image
         self._run = secrets.token_hex(3)
         self._made: list[Manifest] = []
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to work with the same pods."""
+        return {**self.__dict__, "_locks": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be what another process was."""
+        self.__dict__ |= {**state, "_locks": defaultdict(threading.Lock)}
 
     def __enter__(self) -> Self:
         """Find the workloads' pods.
@@ -73,13 +85,12 @@ class Crew:
             self.sidecars |= {(workload.id, pod["metadata"]["name"]): _has_sidecar(pod) for pod in own}
             self._image = self._image or self._services_image(workload.id, own[0])
             source = Source(workload.id, Kind.WORKLOAD, workload.namespace, workload)
-            self.posts[workload.id] = _post(source, own[0])
+            self._station(workload.id, [_post(source, pod) for pod in own])
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the containers, and remove the probes."""
-        ended = [place for post in self.posts.values() for name, place in post.containers.items() if name != "probe"]
-        at_once(self._end, ended)
+        at_once(self._end, [post for posts in self.pods.values() for post in posts])
         for manifest in reversed(self._made):
             with contextlib.suppress(VerifyError):
                 self.cluster.remove(manifest)
@@ -106,7 +117,8 @@ class Crew:
             post.containers["probe"] = place
             return post
 
-        self.posts |= {post.source.id: post for post in at_once(send, probes)}
+        for post in at_once(send, probes):
+            self._station(post.source.id, [post])
 
     def place(self, source: str, way: Way) -> Place:
         """Return where a program's connections leave a source that way."""
@@ -120,21 +132,23 @@ class Crew:
             return post.containers["probe"]
         return self._container(post, "worker", pods.WORKER)
 
-    def listener(self, source: str) -> Place:
+    def listener(self, post: Post) -> Place:
         """Return where a pod's packets can be seen."""
-        return self._container(self.posts[source], "listener", pods.LISTENER)
+        return self._container(post, "listener", pods.LISTENER)
 
     def log(self, identifier: str) -> list[str]:
-        """Return what a source's or workload's sidecar said last; nothing where it has none."""
-        post = self.posts[identifier]
-        if not post.logs:
-            return []
-        return self.cluster.log(post.namespace, post.pod, _PROXY, _LOG_LINES)
+        """Return what the sidecars of a source's or workload's pods said last; nothing where they have none."""
+        found = [
+            self.cluster.log(post.namespace, post.pod, _PROXY, _LOG_LINES)
+            for post in self.pods[identifier]
+            if post.logs
+        ]
+        return [line for lines in found for line in lines]
 
     def _container(self, post: Post, name: str, context: Manifest) -> Place:
-        with post.lock:
+        with self._locks[post.pod]:
             if name not in post.containers:
-                place = Place(post.namespace, post.pod, f"verify-{self._run}-{name}")
+                place = Place(post.namespace, post.pod, f"{self._prefix}{name}")
                 self.cluster.attach(place, pods.ephemeral(place.container, str(self._image), context))
                 post.containers[name] = place
                 self.cluster.until_runs(place)
@@ -144,9 +158,19 @@ class Crew:
         self._made.append(manifest)
         self.cluster.make(manifest)
 
-    def _end(self, place: Place) -> None:
+    def _station(self, identifier: str, posts: list[Post]) -> None:
+        self.posts[identifier], self.pods[identifier] = posts[0], posts
+
+    def _end(self, post: Post) -> None:
+        """End what containers a pod was given, also by a part that died."""
         with contextlib.suppress(VerifyError):
-            self.cluster.run(place, _END, 10)
+            for name in self.cluster.ephemeral(post.namespace, post.pod):
+                if name.startswith(self._prefix):
+                    self.cluster.run(Place(post.namespace, post.pod, name), _END, 10)
+
+    @property
+    def _prefix(self) -> str:
+        return f"verify-{self._run}-"
 
     def _space(self, source: Source) -> str:
         return f"verify-{self._run}" if source.kind is Kind.ELSEWHERE else source.namespace

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verify.access import Model
+from verify.access import ExternalHost, Model
 from verify.cases import Case, Kind, Outcome, Request, Source, Way, sources
 
 UNDECLARED = "192.0.2.1"
 """An address that is nobody's (TEST-NET-1, RFC 5737)."""
 
-_PORTS = (80, 443)
+_STANDARD = {80: "http", 443: "https"}
+"""Ports to try there, and what is spoken on them."""
 
 
 def cases(model: Model) -> list[Case]:
@@ -22,16 +23,28 @@ def cases(model: Model) -> list[Case]:
 def _of(model: Model, source: Source) -> Iterator[Case]:
     gateway = model.gateway
     through = source.like.sidecar and source.like != gateway
-    mine = {(host.host, host.port) for host in model.external_hosts if source.id in host.sources}
-    targets = [*((host.host, host.port) for host in model.external_hosts), *((UNDECLARED, port) for port in _PORTS)]
-    for host, port in targets:
+    open_ports = {
+        port for it in model.infrastructure if it.namespace is None and source.id in it.sources for port in it.ports
+    }
+    mine = [host for host in model.external_hosts if source.id in host.sources]
+    targets = [(host.host, host.port, host.protocol.lower()) for host in model.external_hosts]
+    targets += [(UNDECLARED, port, speaks) for port, speaks in _STANDARD.items()]
+    for host, port, protocol in targets:
+        speaks = _speaks(mine, port, protocol)
         if through:
-            outcome = Outcome.ALLOWED if (host, port) in mine else Outcome.REGISTRY
-            yield _case(source, Way.THROUGH, host, port, outcome)
-        # A NetworkPolicy knows no names: whoever has a host outside has its port everywhere outside.
-        if not any(port == own for _, own in mine):
-            yield _case(source, Way.AROUND, host, port, Outcome.NETWORK)
+            declared = any((host, port) == (own.host, own.port) for own in mine)
+            yield _case(source, Way.THROUGH, speaks, host, port, Outcome.ALLOWED if declared else Outcome.REGISTRY)
+        # A NetworkPolicy knows no names: whoever has a host outside, or the Kubernetes API, whose addresses are not
+        # known, has its port everywhere outside.
+        if port not in {*(own.port for own in mine), *open_ports}:
+            yield _case(source, Way.AROUND, speaks, host, port, Outcome.NETWORK)
 
 
-def _case(source: Source, way: Way, host: str, port: int, outcome: Outcome) -> Case:
-    return Case(Request(source.id, way, "http", host, host, port, "GET", "/"), host, outcome)
+def _speaks(mine: list[ExternalHost], port: int, protocol: str) -> str:
+    """Return what a source is to speak on a port: what its own sidecar waits for there, if it waits for anything."""
+    return next((own.protocol.lower() for own in mine if own.port == port), protocol)
+
+
+def _case(source: Source, way: Way, speaks: str, host: str, port: int, outcome: Outcome) -> Case:
+    call = ("GET", "/") if speaks == "http" else (None, None)
+    return Case(Request(source.id, way, speaks, host, host, port, *call), host, outcome)

@@ -49,6 +49,16 @@ def is_unreached(line: Line) -> bool:
     return "UF" in str(line.get("response_flags")).split(",")
 
 
+def is_connected(line: Line) -> bool:
+    """Tell whether a sidecar has connected: it names the other end only then, and when it has failed to."""
+    return line.get("upstream_host") not in (None, "-", "") and not is_unreached(line)
+
+
+def leads_to(line: Line, name: str) -> bool:
+    """Tell whether a sidecar chose the cluster of a host, such as ``outbound|443||example.com;``."""
+    return str(line.get("upstream_cluster")).rstrip(";").rpartition("|")[2] == name
+
+
 def is_denied(line: Line) -> bool:
     """Tell whether an AuthorizationPolicy refused it."""
     said = f"{line.get('response_code_details')} {line.get('connection_termination_details')}"

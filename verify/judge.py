@@ -16,6 +16,8 @@ Seen = Mapping[str, Any]
 _UNREACHABLE = {"EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM", "TIMEOUT"}
 _RESET = {"ECONNRESET", "EPIPE", "RemoteDisconnected", "BadStatusLine"}
 _FORBIDDEN = 403
+_OUTSIDE = ("https", "tcp")
+"""What only hosts outside the mesh are spoken to by."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,12 @@ class Result:
         return self.outcome is self.case.expected
 
 
-def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> tuple[Outcome, str]:
+def outcome(
+    way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequence[Line], host: str | None = None
+) -> tuple[Outcome, str]:
     """Return what became of a connection, and what shows it.
 
+    :param host: the name that was called, if one was.
     :param own: the line of the source's sidecar, where the connection went through one.
     :param theirs: lines of the destination's sidecar about connections from the source.
     """
@@ -45,14 +50,24 @@ def outcome(way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequenc
         return Outcome.UNKNOWN, f"{shown}; the sidecar has logged nothing of it"
     if evidence.is_black_hole(own):
         return Outcome.REGISTRY, shown
-    if evidence.is_unreached(own) or (seen.get("error") == "TIMEOUT" and not own.get("upstream_peer_uri_san")):
+    if evidence.is_unreached(own) or (_is_silent(speaks, seen) and not _is_beyond(speaks, own)):
         # A network that drops what it refuses keeps the sidecar waiting longer than its client.
         return Outcome.NETWORK, shown
     if way is Way.ENTRY:
         return _entered(seen, own), shown
+    if speaks in _OUTSIDE:
+        return _left(own, host, shown)
     if evidence.is_denied(own) or (any(evidence.is_denied(line) for line in theirs) and not seen.get("answer")):
         return Outcome.AUTHORIZATION, shown
     return _answered(speaks, seen), shown
+
+
+def _is_silent(speaks: str, seen: Seen) -> bool:
+    return seen.get("error") == "TIMEOUT" or speaks == "tcp"
+
+
+def _is_beyond(speaks: str, own: Line) -> bool:
+    return evidence.is_connected(own) if speaks in _OUTSIDE else bool(own.get("upstream_peer_uri_san"))
 
 
 def _entered(seen: Seen, own: Line) -> Outcome:
@@ -60,6 +75,14 @@ def _entered(seen: Seen, own: Line) -> Outcome:
     if evidence.is_denied(own):
         return Outcome.AUTHORIZATION
     return Outcome.ALLOWED if own.get("upstream_host") and seen.get("status") else Outcome.UNKNOWN
+
+
+def _left(own: Line, host: str | None, shown: str) -> tuple[Outcome, str]:
+    """Judge by the source's sidecar alone, which connects before anything is said to a host outside."""
+    if host and not evidence.leads_to(own, host):
+        # Of plain TCP a sidecar knows the port alone, and leads all of it to the one host that it knows there.
+        return Outcome.REGISTRY, f"{shown}; led to {own.get('upstream_cluster')}"
+    return (Outcome.ALLOWED if evidence.is_connected(own) else Outcome.UNKNOWN), shown
 
 
 def _around(speaks: str, seen: Seen, theirs: Sequence[Line]) -> Outcome:
@@ -77,6 +100,8 @@ def _around(speaks: str, seen: Seen, theirs: Sequence[Line]) -> Outcome:
 
 
 def _answered(speaks: str, seen: Seen) -> Outcome:
+    if speaks in _OUTSIDE:
+        return Outcome.ALLOWED if seen.get("tls") or seen.get("open") else Outcome.UNKNOWN
     if speaks == "mesh":
         return Outcome.ALLOWED if seen.get("answer") else Outcome.MUTUAL_TLS
     if speaks == "tls":

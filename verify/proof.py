@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from verify import capture, cases, check, egress, encryption, kafka_access
 from verify.access import Model
+from verify.apart import apart
 from verify.cases import Way
 from verify.check import Check, Part
 from verify.cluster import Cluster
@@ -27,23 +28,31 @@ def prove(
     """
     found: list[Check] = []
     with Crew(cluster, model, image) as crew:
-        connections = Connections(crew)
         if {Part.NETWORK, Part.HTTP} & set(parts):
             say("making probes")
             crew.send_probes()
-        for part, work in _WORK.items():
+        for part in _WORK:
             if part in parts:
                 say(f"{part.value}: looking")
-                found += _looked(part, work, crew, connections)
+                found += looked(part, crew)
     return found
 
 
-def _looked(part: Part, work: Work, crew: Crew, connections: Connections) -> list[Check]:
+def looked(part: Part, crew: Crew) -> list[Check]:
     """Return a part's checks; that it could not be looked at is a failure, and keeps nobody from the other parts."""
     try:
-        return work(crew, connections)
+        checks: list[Check] = apart(look, part, crew)
     except VerifyError as error:
         return [Check(part, f"the {part.value} part", "looked at", "unknown", str(error))]
+    return checks
+
+
+def look(part: Part, crew: Crew) -> list[Check]:
+    """Return a part's checks.
+
+    :raises VerifyError: if it cannot be looked at.
+    """
+    return _WORK[part](crew, Connections(crew))
 
 
 def _network(crew: Crew, connections: Connections) -> list[Check]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import orjson
 from lightkube import ApiError, AsyncClient, KubeConfig
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
@@ -37,8 +38,8 @@ from lab.node.runtime import Runtime
 from lab.node.status import stamp
 
 NODE: Final = "lab"
-OUTSIDE: Final = {"worldclockapi.com": str(networks.OUTSIDE[1])}
-"""The hosts outside the cluster that there are in the lab."""
+_OUTSIDE_SECONDS: Final = 0.5
+"""Seconds between two looks at the names of what is outside."""
 
 _HEARTBEAT_SECONDS: Final = 10.0
 _SETTLE_SECONDS: Final = 0.1
@@ -72,6 +73,7 @@ class Agent:
         self._numbers: dict[str, int] = {}
         self._last = 0
         self._rules: dict[str, str] = {}
+        self._outside: dict[str, str] = {}
         self._dirty = asyncio.Event()
         self._pods = Informer(client, Pod, self._pod_changed)
         self._informers = {
@@ -110,6 +112,7 @@ class Agent:
             self._provisioner.run(),
             self._heartbeat(),
             self._follow_network(),
+            self._follow_outside(),
             self._recover(),
         )
         try:
@@ -242,6 +245,15 @@ class Agent:
                 if worker.connected:
                     await self._apply(worker, cluster)
 
+    async def _follow_outside(self) -> None:
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                found = orjson.loads(await asyncio.to_thread((self.folder / networks.OUTSIDE_NAMES).read_bytes))
+                if found != self._outside:
+                    self._outside = found
+                    self._dirty.set()
+            await asyncio.sleep(_OUTSIDE_SECONDS)
+
     def _cluster(self) -> Cluster:
         pods = []
         for pod in self._pods.items.values():
@@ -260,7 +272,7 @@ class Agent:
         subdomain = pod["spec"].get("subdomain")
         namespace = pod["metadata"]["namespace"]
         full = f"{host}.{subdomain}.{namespace}.svc.cluster.local {host}" if subdomain else host
-        worker.write_hosts(names.hosts(namespace, {full: address}, cluster.services, cluster.slices, OUTSIDE))
+        worker.write_hosts(names.hosts(namespace, {full: address}, cluster.services, cluster.slices, self._outside))
         chains = [*rules.service_chains(cluster), *rules.policy_chains(pod, cluster, self.network.node)]
         await self._give(worker.uid, rules.table("kubernetes", chains), worker.namespace)
 

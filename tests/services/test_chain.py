@@ -30,22 +30,25 @@ NOW = b'{"currentDateTime":"2026-11-24T18:00+01:00"}'
 def chain(services: Services, **environment: str) -> tuple[Running, Running, Running]:
     recommendation = services.start("recommendation", **environment)
     preference = services.start("preference", UPSTREAM_URL=recommendation.url)
-    return services.start("customer", UPSTREAM_URL=f"{preference.url},http://not-called/"), preference, recommendation
+    return services.start("customer", UPSTREAM_URL=preference.url), preference, recommendation
 
 
 @contextmanager
 def upstream(status: int, body: bytes, seconds: float = 0) -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    """A server that answers everything alike; gives its URL and the paths and headers that came."""
+    """A server that answers everything alike; gives its URL, and the methods, paths and headers that came."""
     came: list[tuple[str, dict[str, str]]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            came.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            what = self.path if self.command == "GET" else f"{self.command} {self.path}"
+            came.append((what, {name.lower(): value for name, value in self.headers.items()}))
             time.sleep(seconds)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_DELETE = do_GET  # noqa: N815 the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             pass
@@ -111,6 +114,52 @@ def test_an_added_service_has_its_own_name_and_passes_headers_on(services: Servi
     assert headers["x-b3-traceid"] == TRACE
     assert headers["traceparent"].split("-")[1] == TRACE
     assert "cookie" not in headers
+
+
+def test_all_upstreams_are_called_in_order_under_their_methods_and_paths(services: Services) -> None:
+    with upstream(200, b"one\n") as (one, came), upstream(404, b"gone\n") as (two, other):
+        calls = f"{one}/first,POST {two}/orders,DELETE {one}/last"
+        customer = services.start("customer", UPSTREAM_URL=calls)
+        answer = customer.get(headers={"b3": f"{TRACE}-{SPAN}-1"})
+    assert (answer.status, answer.text) == (503, "customer => (one) + (Error: 404 - gone) + (one)\n")
+    assert [what for what, _ in came] == ["/first", "DELETE /last"]
+    assert [what for what, _ in other] == ["POST /orders"]
+    assert {headers["x-b3-traceid"] for _, headers in (*came, *other)} == {TRACE}
+    assert customer.metric("upstream_failures_total") == 1
+
+
+def test_what_is_declared_to_be_asked_is_answered_and_nothing_else(services: Services) -> None:
+    shop = services.start("customer", SERVICE_NAME="shop", ANSWERS="/metrics,/shop,POST /orders,/health")
+    asked = (("GET", "shop"), ("POST", "orders"), ("GET", "orders"), ("POST", "shop"), ("GET", ""))
+    assert [shop.get(path, method=method).status for method, path in asked] == [200, 200, 405, 405, 404]
+    assert shop.get("shop").text == "shop v1 from 'pod-1': 3\n"
+    assert shop.get("health").text == "alive\n"
+
+
+def test_the_end_of_the_chain_calls_on_if_it_is_declared_to(services: Services) -> None:
+    with upstream(200, b"stock 7\n") as (url, came):
+        recommendation = services.start("recommendation", UPSTREAM_URL=f"{url}/stock")
+        assert recommendation.get().text == "recommendation v1 from 'pod-1': 1 => stock 7\n"
+    assert [what for what, _ in came] == ["/stock"]
+
+
+def test_the_consumer_answers_and_calls_like_the_others(services: Services) -> None:
+    """It is not ready without Kafka, which is nothing to those who call it."""
+    with upstream(200, b"kept\n") as (url, came):
+        consumer = services.start(
+            "consumer",
+            ANSWERS="POST /report",
+            UPSTREAM_URL=f"POST {url}/archive",
+            KAFKA_BOOTSTRAP_SERVER="127.0.0.1:9",
+            KAFKA_USER_NAME="reader",
+            KAFKA_PASSWORD="secret",
+            KAFKA_TOPICS="calls",
+            KAFKA_GROUP_ID="readers",
+        )
+        answer = consumer.get("report", headers={"b3": f"{TRACE}-{SPAN}-1"}, method="POST")
+        assert (answer.status, answer.text) == (200, "consumer => kept\n")
+    ((what, headers),) = came
+    assert (what, headers["x-b3-traceid"]) == ("POST /archive", TRACE)
 
 
 def test_the_time_is_in_the_reply_of_a_version_that_has_a_clock(services: Services) -> None:

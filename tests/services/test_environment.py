@@ -12,9 +12,9 @@ import pytest
 
 from services import caller, recommendation
 from services.__main__ import PROGRAMS
-from services.environment import Environment
+from services.environment import Call, Environment
 from services.errors import SettingsError
-from services.settings import call_logging, identity, listening
+from services.settings import answers, call_logging, calling, identity, listening
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +34,10 @@ def faults(variables: dict[str, str]) -> tuple[str, ...]:
     return found.value.faults
 
 
+URLS = "URLs such as http://host:8080/ or POST http://host:8080/, with commas between them"
+PATHS = "paths such as /customer or POST /orders, with commas between them"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
@@ -42,10 +46,15 @@ def faults(variables: dict[str, str]) -> tuple[str, ...]:
         ("STOP_DELAY_SECONDS", "nan", "seconds from 0 to 10"),
         ("STOP_DELAY_SECONDS", "-1", "seconds from 0 to 10"),
         ("UPSTREAM_TIMEOUT_SECONDS", "inf", "seconds from 0.1 to 300"),
-        ("UPSTREAM_URL", "preference:8080", "URLs such as http://host:8080/ with commas between them"),
-        ("UPSTREAM_URL", ",", "URLs such as http://host:8080/ with commas between them"),
-        ("UPSTREAM_URL", "http://:80/", "URLs such as http://host:8080/ with commas between them"),
-        ("UPSTREAM_URL", "http://a:x/", "URLs such as http://host:8080/ with commas between them"),
+        ("UPSTREAM_URL", "preference:8080", URLS),
+        ("UPSTREAM_URL", ",", URLS),
+        ("UPSTREAM_URL", "http://:80/", URLS),
+        ("UPSTREAM_URL", "http://a:x/", URLS),
+        ("UPSTREAM_URL", "SEND http://a/", URLS),
+        ("UPSTREAM_URL", "POST ", URLS),
+        ("ANSWERS", "orders", PATHS),
+        ("ANSWERS", "/a b", PATHS),
+        ("ANSWERS", "/{name}", PATHS),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4317", "a URL such as http://host:8080/"),
         ("SERVICE_NAME", "Not A Name", "lower-case letters, digits and inner hyphens, at most 63"),
         ("SERVICE_VERSION", "v_1", "lower-case letters, digits and inner hyphens, at most 63"),
@@ -66,6 +75,14 @@ def test_what_is_missing_for_kafka_is_missed_once_anything_for_kafka_is_set() ->
         "KAFKA_PASSWORD",
     ]
     assert call_logging(Environment({"KAFKA_TOPIC": ""})) is None
+
+
+def test_calls_and_answers_are_get_unless_a_method_stands_before_them() -> None:
+    environment = Environment({"UPSTREAM_URL": "http://a:8080/, POST http://b:8080/orders", "ANSWERS": "/,PUT /x"})
+    assert environment.calls("UPSTREAM_URL") == (Call("GET", "http://a:8080/"), Call("POST", "http://b:8080/orders"))
+    assert answers(environment) == (Call("GET", "/"), Call("PUT", "/x"))
+    assert calling(Environment({})).calls == ()
+    assert answers(Environment({})) == (Call("GET", "/"),)
 
 
 def test_the_clock_of_recommendation_is_a_url() -> None:
@@ -95,12 +112,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_every_fault_is_a_line_and_the_exit_code_is_two() -> None:
-    result = run("customer", PORT="x", **KAFKA | {"KAFKA_TOPIC": "a/b"})
+    result = run("customer", PORT="x", UPSTREAM_URL="preference", **KAFKA | {"KAFKA_TOPIC": "a/b"})
     assert result.returncode == 2
     assert [line.split(":")[1] for line in result.stderr.splitlines()] == [
         " PORT is 'x'",
         " KAFKA_TOPIC is 'a/b'",
-        " UPSTREAM_URL is not set",
+        " UPSTREAM_URL is 'preference'",
     ]
     assert result.stdout == ""
 

@@ -27,7 +27,7 @@ def traces() -> Tracing:
 
 
 def test_a_record_is_the_articles_json() -> None:
-    call = record.Call(origin="CUSTOMER", destination="PREFERENCE", origin_version="v1", comment="said 'ö'")
+    call = record.Record(origin="CUSTOMER", destination="PREFERENCE", origin_version="v1", comment="said 'ö'")
     assert (
         record.value(call).decode()
         == '{"origin":"CUSTOMER","destination":"PREFERENCE","originVersion":"v1","comment":"said \'ö\'"}'
@@ -35,7 +35,7 @@ def test_a_record_is_the_articles_json() -> None:
 
 
 def test_the_last_service_has_no_destination() -> None:
-    call = record.Call(origin="RECOMMENDATION", origin_version="v3", comment="12")
+    call = record.Record(origin="RECOMMENDATION", origin_version="v3", comment="12")
     assert json.loads(record.value(call)) == {"origin": "RECOMMENDATION", "originVersion": "v3", "comment": "12"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from verify import cases, egress, kafka_cases
+from verify import capture, cases, egress, kafka_cases
 from verify.access import Authentication, Model, read
 from verify.cases import Case, Kind, Outcome, Way
 
@@ -150,3 +150,72 @@ def test_only_who_declares_a_host_outside_gets_there(model: Model) -> None:
     assert allowed == {("demo-app/recommendation-v3", "worldclockapi.com")}
     assert {case.request.source for case in found} == {workload.id for workload in model.workloads}
     assert {case.destination for case in found} == {"worldclockapi.com", egress.UNDECLARED}
+
+
+def with_hosts(shipped: dict[str, Any], *hosts: tuple[str, int, str, str]) -> Model:
+    """Return the shipped system's model with other hosts outside: name, port, protocol and the workload."""
+    external = [
+        {"host": host, "port": port, "protocol": protocol, "sources": [f"demo-app/{who}"]}
+        for host, port, protocol, who in hosts
+    ]
+    return read(json.dumps({**copy.deepcopy(shipped), "externalHosts": external}))
+
+
+def spoken(model: Model, who: str, way: Way = Way.THROUGH) -> dict[tuple[str, int], tuple[str, Outcome]]:
+    """Return what a workload speaks to which host and port outside, and what should become of it."""
+    return {
+        (case.destination, case.request.port): (case.request.speaks, case.expected)
+        for case in egress.cases(model)
+        if case.request.source == f"demo-app/{who}" and case.request.way is way
+    }
+
+
+def test_each_host_outside_is_spoken_to_in_its_own_protocol(shipped: dict[str, Any]) -> None:
+    model = with_hosts(
+        shipped,
+        ("web.example.com", 80, "HTTP", "customer-v1"),
+        ("pay.example.com", 443, "HTTPS", "customer-v1"),
+        ("db.example.com", 5432, "TCP", "customer-v1"),
+    )
+    assert spoken(model, "customer-v1") == {
+        ("web.example.com", 80): ("http", Outcome.ALLOWED),
+        ("pay.example.com", 443): ("https", Outcome.ALLOWED),
+        ("db.example.com", 5432): ("tcp", Outcome.ALLOWED),
+        (egress.UNDECLARED, 80): ("http", Outcome.REGISTRY),
+        (egress.UNDECLARED, 443): ("https", Outcome.REGISTRY),
+    }
+    assert not spoken(model, "customer-v1", Way.AROUND)
+    assert {outcome for _, outcome in spoken(model, "preference-v1").values()} == {Outcome.REGISTRY}
+    assert {outcome for _, outcome in spoken(model, "preference-v1", Way.AROUND).values()} == {Outcome.NETWORK}
+
+
+def test_on_a_port_of_its_own_a_workload_speaks_what_its_sidecar_waits_for(shipped: dict[str, Any]) -> None:
+    """Plain TCP to a sidecar that waits for HTTP would hang, and nothing would be logged of it."""
+    model = with_hosts(
+        shipped, ("web.example.com", 8443, "HTTP", "customer-v1"), ("db.example.com", 8443, "TCP", "preference-v1")
+    )
+    assert spoken(model, "customer-v1")["db.example.com", 8443] == ("http", Outcome.REGISTRY)
+    assert spoken(model, "preference-v1")["web.example.com", 8443] == ("tcp", Outcome.REGISTRY)
+
+
+def test_nothing_is_said_of_ports_that_lead_to_the_kubernetes_api_at_any_address(shipped: dict[str, Any]) -> None:
+    model = with_hosts(shipped, ("pay.example.com", 443, "HTTPS", "customer-v1"))
+    tried = {(case.request.source, case.request.port) for case in egress.cases(model) if case.request.way is Way.AROUND}
+    api = next(item for item in model.infrastructure if item.namespace is None)
+    assert api.sources
+    assert not {(source, 443) for source in api.sources} & tried
+    assert ("demo-app/preference-v1", 443) in tried
+
+
+def test_marked_calls_are_looked_for_wherever_they_come_to_and_nowhere_else(shipped: dict[str, Any]) -> None:
+    lonely = copy.deepcopy(shipped)
+    lonely["edges"] = [
+        edge for edge in lonely["edges"] if edge["source"] != "demo-app/customer-v1" or not edge["method"]
+    ]
+    gateway = "istio-system/istio-ingressgateway"
+    assert capture.reached(read(json.dumps(lonely)), gateway) == [gateway, "demo-app/customer-v1"]
+    assert set(capture.reached(read(json.dumps(shipped)), gateway)) == {
+        gateway,
+        *(f"demo-app/{name}" for name in ("customer-v1", "preference-v1")),
+        *(f"demo-app/recommendation-{version}" for version in ("v1", "v2", "v3")),
+    }

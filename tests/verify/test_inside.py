@@ -5,16 +5,19 @@ from __future__ import annotations
 import inspect
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import kafka
 import pytest
 
+from lab.certificates import untrusted
 from verify import parcel
 from verify.inside import connections
 
@@ -53,6 +56,52 @@ def test_an_answer_and_both_ends_addresses_are_told() -> None:
         assert (found["stage"], found["status"], found["text"]) == ("done", 403, "RBAC")
         assert found["remote"] == f"127.0.0.1:{port}"
         assert found["local"].startswith("127.0.0.1:")
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[tuple[int, list[str | None]]]:
+    """Shake hands once, and give the port and the name that the client asks for."""
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = folder / "pair.pem"
+    pair.write_bytes(untrusted("db.example.com"))
+    context.load_cert_chain(pair)
+    context.set_servername_callback(lambda _socket, name, _context: names.append(name))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with context.wrap_socket(connection, server_side=True) as wrapped:
+                wrapped.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1], names
+        thread.join()
+
+
+def test_a_host_of_https_is_shaken_hands_with_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostbyname", lambda _: "127.0.0.1")
+    with tls_server(tmp_path) as (port, names):
+        found = tried(port, "https", "db.example.com")
+    assert (found["stage"], found["tls"], names) == ("done", "TLSv1.3", ["db.example.com"])
+
+
+def test_a_host_of_tcp_is_open_whether_it_speaks_first_or_waits_and_closed_when_it_hangs_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert tried(port, "tcp")["open"]
+        listening.accept()[0].close()
+
+        def greet(text: bytes) -> None:
+            with listening.accept()[0] as connection:
+                connection.sendall(text)
+
+        for text in (b"220 ready", b""):
+            thread = threading.Thread(target=greet, args=(text,))
+            thread.start()
+            assert tried(port, "tcp")["open"] is bool(text)
+            thread.join()
 
 
 def test_how_far_a_connection_got_and_what_ended_it_is_told() -> None:

@@ -53,9 +53,34 @@ def test_through_a_sidecar(
     assert judge.outcome(Way.THROUGH, speaks, saw, own, theirs)[0] is outcome
 
 
+DATABASE, OTHER = "outbound|5432||db.example.com;", "outbound|5432||other.example.com;"
+REACHED = {"response_flags": "-", "upstream_host": "198.51.100.7:5432"}
+
+
+@pytest.mark.parametrize(
+    ("speaks", "saw", "own", "outcome"),
+    [
+        ("tcp", seen(open=True), REACHED | {"upstream_cluster": DATABASE}, Outcome.ALLOWED),
+        # All of a port's plain TCP goes to the one host that the sidecar knows there.
+        ("tcp", seen(open=True), REACHED | {"upstream_cluster": OTHER}, Outcome.REGISTRY),
+        ("tcp", seen(open=False), {"upstream_cluster": "BlackHoleCluster;"}, Outcome.REGISTRY),
+        ("tcp", seen(open=False), {**REACHED, "response_flags": "UF", "upstream_cluster": DATABASE}, Outcome.NETWORK),
+        # Open on the client's side, while the sidecar still waits for the other end.
+        ("tcp", seen(open=True), {"response_flags": "-", "upstream_cluster": DATABASE}, Outcome.NETWORK),
+        ("https", seen(tls="TLSv1.3"), REACHED | {"upstream_cluster": DATABASE}, Outcome.ALLOWED),
+        ("https", seen("exchange", error="ECONNRESET"), {"upstream_cluster": "BlackHoleCluster;"}, Outcome.REGISTRY),
+        ("https", seen("exchange", error="TIMEOUT"), {"upstream_cluster": DATABASE}, Outcome.NETWORK),
+    ],
+)
+def test_to_a_host_outside(speaks: str, saw: dict[str, Any], own: dict[str, Any], outcome: Outcome) -> None:
+    assert judge.outcome(Way.THROUGH, speaks, saw, own, [], "db.example.com")[0] is outcome
+
+
 @pytest.mark.parametrize(
     ("speaks", "saw", "theirs", "outcome"),
     [
+        ("https", seen(tls="TLSv1.3"), [], Outcome.ALLOWED),
+        ("tcp", seen(open=True), [], Outcome.ALLOWED),
         ("http", seen("connect", error="EHOSTUNREACH"), [], Outcome.NETWORK),
         ("http", seen("connect", error="TIMEOUT"), [], Outcome.NETWORK),
         ("http", seen("connect", error="ECONNREFUSED"), [], Outcome.NOBODY),

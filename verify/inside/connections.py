@@ -29,9 +29,9 @@ def attempts(wanted: list[dict[str, Any]], seconds: float, user: int | None = No
     """Try every connection and return what came of each, in the same order.
 
     A connection is ``{speaks, host, port}`` and, where it speaks ``http``, ``{method, path, headers}``; it may also
-    speak ``kafka``, ``tls``, or ``mesh`` (TLS as between sidecars). What came of it is ``{local, remote, stage, error,
-    text}`` and what that protocol's function adds: ``local`` and ``remote`` are the addresses, ``stage`` is how far it
-    got (resolve, connect, exchange, done), ``error`` the name of the fault.
+    speak ``https``, ``tcp``, ``kafka``, ``tls``, or ``mesh`` (TLS as between sidecars). What came of it is ``{local,
+    remote, stage, error, text}`` and what that protocol's function adds: ``local`` and ``remote`` are the addresses,
+    ``stage`` is how far it got (resolve, connect, exchange, done), ``error`` the name of the fault.
 
     :param seconds: how long to wait for each.
     :param user: who must not be asking, or None: through a sidecar, anyone but the sidecar's user.
@@ -89,6 +89,28 @@ def _http(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
     return {"status": response.status, "text": text, "server": response.headers.get("server", "")}
 
 
+def _https(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Shake hands under the host's name; whose certificate it is, is not this question."""
+    with _trusting().wrap_socket(connection, server_hostname=wanted["host"]) as wrapped:
+        return {"tls": wrapped.version()}
+
+
+def _tcp(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
+    """See whether the connection stays open: a sidecar takes one at once, and closes it when it gets no further."""
+    try:
+        return {"open": bool(connection.recv(64))}
+    except TimeoutError:
+        # A server that waits to be spoken to.
+        return {"open": True}
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def _kafka(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
     connection.sendall(_API_VERSIONS)
     return {"answer": connection.recv(64).hex()}
@@ -96,9 +118,7 @@ def _kafka(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
 
 def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
     """Shake hands without a certificate of one's own, and see what the server does once it has missed it."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = _trusting()
     if wanted["speaks"] == "mesh":
         context.set_alpn_protocols(_APPLICATION_PROTOCOLS)
     with context.wrap_socket(connection, server_hostname=wanted.get("server_name")) as wrapped:
@@ -112,4 +132,4 @@ def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
             return found | {"refusal": _named(error)}
 
 
-_SPEAKS = {"http": _http, "kafka": _kafka, "tls": _tls, "mesh": _tls}
+_SPEAKS = {"http": _http, "https": _https, "tcp": _tcp, "kafka": _kafka, "tls": _tls, "mesh": _tls}

@@ -7,8 +7,10 @@ no client lets one ask for what its own checks would keep back.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import Any, Self
 
 from kafka.errors import (
@@ -20,6 +22,8 @@ from kafka.errors import (
     InvalidPartitionsError,
     InvalidProducerIdMappingError,
     NoError,
+    NotCoordinatorError,
+    NotLeaderForPartitionError,
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
@@ -44,7 +48,7 @@ from kafka.protocol.admin import (
 )
 from kafka.protocol.api_message import ApiMessage
 from kafka.protocol.consumer import FetchRequest, HeartbeatRequest, OffsetDeleteRequest
-from kafka.protocol.metadata import MetadataRequest
+from kafka.protocol.metadata import CoordinatorType, FindCoordinatorRequest, MetadataRequest
 from kafka.protocol.parser import KafkaProtocol
 from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest
 from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
@@ -67,10 +71,16 @@ ALLOWED = {
     UnknownMemberIdError,
     UnknownTopicOrPartitionError,
 }
+ELSEWHERE = {NotCoordinatorError, NotLeaderForPartitionError}
+"""Said by a broker to those who got past its authorizer, but whose resource is another broker's."""
+
 NOT_LOGGED_IN = {IllegalSaslStateError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError}
 
 NO_PARTITION = 100_000
 """A partition that no topic has: the broker looks for it only for those who may do the thing to the topic."""
+
+MOVING_SECONDS = 20
+"""How long a resource may be on its way from one broker to another."""
 
 BROKER, TOPIC, GROUP = 4, 2, 32
 """Types of resources that have settings (ConfigResource.Type)."""
@@ -301,21 +311,79 @@ QUESTIONS = {
 }
 
 
+class Brokers:
+    """A user's connections to brokers, by their addresses; each is made when it is first needed."""
+
+    def __init__(self, bootstrap: str, user: str, password: str) -> None:
+        self._bootstrap = bootstrap
+        self._login = (user, "SCRAM-SHA-512", password)
+        self._connections: dict[str, Connection] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def any(self) -> Connection:
+        """Return the connection to the broker that the bootstrap address leads to."""
+        return self._at(self._bootstrap)
+
+    def of(self, resource: str, name: str) -> Connection:
+        """Return the connection to the broker that has a resource: a topic's leader, or a coordinator.
+
+        :raises LookupError: if there is none at the moment.
+        """
+        if resource == "topic":
+            return self._at(self._leader(name))
+        kind = CoordinatorType.GROUP if resource == "group" else CoordinatorType.TRANSACTION
+        request = FindCoordinatorRequest[4](key_type=kind.value, coordinator_keys=[name])
+        found = self.any().ask(request).coordinators[0]
+        if for_code(found.error_code) is not NoError:
+            raise LookupError(name)
+        return self._at(f"{found.host}:{found.port}")
+
+    def _leader(self, topic: str) -> str:
+        wanted = MetadataRequest.MetadataRequestTopic(name=topic)
+        found = self.any().ask(MetadataRequest[9](topics=[wanted], allow_auto_topic_creation=False))
+        leaders = {part.leader_id for part in found.topics[0].partitions if part.partition_index == 0}
+        for broker in found.brokers:
+            if broker.node_id in leaders:
+                return f"{broker.host}:{broker.port}"
+        raise LookupError(topic)
+
+    def _at(self, address: str) -> Connection:
+        if address not in self._connections:
+            connection = self._stack.enter_context(Connection(address))
+            if not connection.log_in(*self._login):
+                raise RuntimeError(f"{self._login[0]} cannot log in at {address}")
+            self._connections[address] = connection
+        return self._connections[address]
+
+
 def answers(bootstrap: str, user: str, password: str, questions: list[list[str]]) -> list[bool]:
     """Tell for each question (resource, name, operation) whether a user gets past the authorizer.
 
-    :raises RuntimeError: if the broker's answer is neither a yes nor a no.
+    :raises RuntimeError: if a broker's answer is neither a yes nor a no.
     """
-    found = []
-    with Connection(bootstrap) as connection:
-        if not connection.log_in(user, "SCRAM-SHA-512", password):
-            raise RuntimeError(f"{user} cannot log in")
-        for resource, name, operation in questions:
-            error = for_code(QUESTIONS[resource, operation](connection.ask, name))
-            if error not in ALLOWED | REFUSED:
-                raise RuntimeError(f"{user} {resource} {name} {operation}: {error.__name__}")
-            found.append(error in ALLOWED)
-    return found
+    with Brokers(bootstrap, user, password) as brokers:
+        return [_answer(brokers, user, question) for question in questions]
+
+
+def _answer(brokers: Brokers, user: str, question: list[str]) -> bool:
+    resource, name, operation = question
+    ask = QUESTIONS[resource, operation]
+    error = for_code(ask(brokers.any().ask, name))
+    deadline = time.monotonic() + MOVING_SECONDS
+    while error in ELSEWHERE and time.monotonic() < deadline:
+        with suppress(LookupError):
+            error = for_code(ask(brokers.of(resource, name).ask, name))
+        if error in ELSEWHERE:
+            time.sleep(0.2)
+    if error not in ALLOWED | REFUSED:
+        raise RuntimeError(f"{user} {resource} {name} {operation}: {error.__name__}")
+    return error in ALLOWED
 
 
 def entries(bootstrap: str, passwords: dict[str, str], attempts: list[list[str]]) -> list[bool]:
