@@ -398,7 +398,7 @@ def _infrastructure(settings: Settings, workloads: Collection[Workload]) -> tupl
 def _api_clients(settings: Settings) -> tuple[str, ...]:
     # Kafka nodes read their certificates from Secrets through the API (Strimzi 0.49 and later, strimzisecrets), and a
     # broker reads its rack from its Kubernetes node.
-    return (entity_operator_id(settings), operator_id(settings), brokers_id(settings))
+    return (entity_operator_id(settings), operator_id(settings), brokers_id(settings), prometheus_id(settings))
 
 
 def exported(settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from model.access import (
     brokers_id,
     gateway_id,
     operator_id,
+    prometheus_id,
     service_ids,
 )
 from model.manifests import NETWORK_POLICY, NETWORKING, SECURITY, Manifest, manifest, pods, ports
@@ -39,6 +40,7 @@ def policies(settings: Settings) -> tuple[Manifest, ...]:
         *gateway_authorization_policies(settings, model),
         *network_policies(settings, model),
         *gateway_network_policies(settings, model),
+        *prometheus_network_policies(settings, model),
     )
     if settings.has_application:
         made += (
@@ -375,6 +377,24 @@ def gateway_network_policies(settings: Settings, model: AccessModel) -> Iterator
     )
 
 
+def prometheus_network_policies(settings: Settings, model: AccessModel) -> Iterator[Manifest]:
+    """Keep Prometheus inside the cluster, where it reads metrics of any pod; who may read its own is not limited."""
+    if not settings.has_platform or settings.monitoring is not Monitoring.FULL:
+        return
+    prometheus = model.workload(prometheus_id(settings))
+    yield manifest(
+        NETWORK_POLICY,
+        "NetworkPolicy",
+        names.network_policy(names.PROMETHEUS),
+        settings.istio_namespace,
+        {
+            "podSelector": {"matchLabels": prometheus.labels},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"namespaceSelector": {}}]}, *_infrastructure(model, prometheus)],
+        },
+    )
+
+
 def _gateway_policy(settings: Settings) -> str:
     """Name of a policy of the gateway: the platform's own, or that of an application on it."""
     return GATEWAY if settings.has_platform else f"{GATEWAY}-{settings.application_namespace}"
@@ -412,16 +432,7 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
         {"to": peers, "ports": ports(shared)}
         for shared, peers in _by_ports(model, ((edge.destination, edge.port) for edge in model.out_of(workload.id)))
     ]
-    for item in model.infrastructure:
-        if workload.id not in item.sources:
-            continue
-        protocols = ("UDP", "TCP") if item.name == "dns" else ("TCP",)
-        rule: dict[str, Any] = {"ports": ports(item.ports, *protocols)}
-        if item.namespace:
-            rule["to"] = [pods(item.namespace, item.labels)]
-        elif item.addresses:
-            rule["to"] = [{"ipBlock": {"cidr": address}} for address in item.addresses]
-        rules.append(rule)
+    rules += _infrastructure(model, workload)
     if workload.id == operator_id(settings) and settings.strimzi_watch_namespaces:
         rules.append({"to": [_watched_brokers(settings)], "ports": ports(names.STRIMZI_PORTS.values())})
     outside = sorted({external.port for external in model.external_hosts if workload.id in external.sources})
@@ -432,6 +443,19 @@ def _egress(settings: Settings, model: AccessModel, workload: Workload) -> list[
             block["except"] = private
         rules.append({"to": [{"ipBlock": block}], "ports": ports(outside)})
     return rules
+
+
+def _infrastructure(model: AccessModel, workload: Workload) -> Iterator[dict[str, Any]]:
+    for item in model.infrastructure:
+        if workload.id not in item.sources:
+            continue
+        protocols = ("UDP", "TCP") if item.name == "dns" else ("TCP",)
+        rule: dict[str, Any] = {"ports": ports(item.ports, *protocols)}
+        if item.namespace:
+            rule["to"] = [pods(item.namespace, item.labels)]
+        elif item.addresses:
+            rule["to"] = [{"ipBlock": {"cidr": address}} for address in item.addresses]
+        yield rule
 
 
 def _watched_brokers(settings: Settings) -> dict[str, Any]:

@@ -101,6 +101,8 @@ class Infrastructure(Struct, frozen=True):
     hosts: tuple[str, ...]
     ports: tuple[int, ...]
     sources: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+    """Its address ranges, where it has no namespace; empty where they are not known."""
 
 
 class Mesh(Struct, frozen=True):

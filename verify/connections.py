@@ -104,8 +104,7 @@ class Connections:
         return _Sent(source, began, list(zip(requests, found, strict=True)))
 
     def _wanted(self, request: Request) -> dict[str, Any]:
-        post = self._crew.posts.get(request.pod_of)
-        host = request.host or (post.address if post else request.pod_of)
+        host = request.host or self._crew.address(request.pod_of, request.port)
         wanted: dict[str, Any] = {"speaks": request.speaks, "host": host, "port": request.port}
         if request.method:
             wanted |= {"method": request.method, "path": request.path}

@@ -32,6 +32,8 @@ class Post:
     namespace: str
     pod: str
     address: str
+    ports: frozenset[int]
+    """What its containers say they listen on."""
     logs: bool
     containers: dict[str, Place] = field(default_factory=dict)
 
@@ -132,6 +134,11 @@ class Crew:
             return post.containers["probe"]
         return self._container(post, "worker", pods.WORKER)
 
+    def address(self, identifier: str, port: int) -> str:
+        """Return the address of a source's pod: of one that listens on the port, for Kafka's pools are not alike."""
+        posts = self.pods[identifier]
+        return next((post.address for post in posts if port in post.ports), posts[0].address)
+
     def listener(self, post: Post) -> Place:
         """Return where a pod's packets can be seen."""
         return self._container(post, "listener", pods.LISTENER)
@@ -183,9 +190,13 @@ class Crew:
 
 def _post(source: Source, pod: Manifest) -> Post:
     metadata = pod["metadata"]
-    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"], _has_sidecar(pod))
+    ports = frozenset(port["containerPort"] for it in _containers(pod) for port in it.get("ports") or [])
+    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"], ports, _has_sidecar(pod))
 
 
 def _has_sidecar(pod: Manifest) -> bool:
-    containers = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
-    return any(container["name"] == _PROXY for container in containers)
+    return any(container["name"] == _PROXY for container in _containers(pod))
+
+
+def _containers(pod: Manifest) -> list[Manifest]:
+    return [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]

@@ -23,9 +23,8 @@ def cases(model: Model) -> list[Case]:
 def _of(model: Model, source: Source) -> Iterator[Case]:
     gateway = model.gateway
     through = source.like.sidecar and source.like != gateway
-    open_ports = {
-        port for it in model.infrastructure if it.namespace is None and source.id in it.sources for port in it.ports
-    }
+    anywhere = [it for it in model.infrastructure if it.namespace is None and not it.addresses]
+    open_ports = {port for it in anywhere if source.id in it.sources for port in it.ports}
     mine = [host for host in model.external_hosts if source.id in host.sources]
     targets = [(host.host, host.port, host.protocol.lower()) for host in model.external_hosts]
     targets += [(UNDECLARED, port, speaks) for port, speaks in _STANDARD.items()]

@@ -19,7 +19,7 @@ _ISTIO_CHARTS: Final = {
     "gateway": "gateway",
 }
 _STRIMZI: Final = "strimzi-kafka-operator"
-_OWN: Final = (_STRIMZI, "jaeger")
+_OWN: Final = (_STRIMZI, "jaeger", "prometheus")
 _HERE: Final = Path(__file__).parent
 _POM: Final = Path(__file__).parent / "pom.xml"
 _MODEL: Final = "io.strimzi.api.kafka.model"

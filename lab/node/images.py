@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import cache
+from lab.binaries.build import prometheus, prometheus_folder
 from lab.kafka.distribution import distribution
 from lab.node.bundle import Mount
 from lab.proxy import layer
@@ -59,12 +60,22 @@ def table(binaries: Path) -> Mapping[str, Image]:
             layer=proxy / "usr",
         ),
         "jaeger": Image((PYTHON, "-m", "lab.tracing"), **lab),  # type: ignore[arg-type]
+        "prometheus": Image(
+            (str(prometheus_folder() / "prometheus"),),
+            65534,
+            _here(prometheus_folder()),
+            prepare=lambda _: _built_prometheus(),
+        ),
     }
 
 
 def _here(*paths: Path) -> tuple[Mount, ...]:
     """Return mounts of files and folders at the same paths, read-only."""
     return tuple(Mount(path, str(path)) for path in paths)
+
+
+def _built_prometheus() -> None:
+    prometheus()
 
 
 def _kafka(tag: str) -> None:

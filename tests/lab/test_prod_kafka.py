@@ -1,0 +1,76 @@
+"""The Kafka of the stack ``prod`` in the lab: controllers and brokers of their own, racks, volumes, with small sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.errors import LabError
+from lab.lab import ROOT, Lab
+from tests.lab.conftest import System, remove, run_lab, sweep
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(590)]
+
+KEYS = ("kafkaNodePools", "replicationFactor", "topologyKey")
+
+
+def settings() -> dict[str, Any]:
+    """Return what ``prod`` says of Kafka, with volumes and requests that this machine has."""
+    prod = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+    found = {key: prod[f"kafka-on-istio:{key}"] for key in KEYS}
+    for pool in found["kafkaNodePools"]:
+        pool["storage"]["size"] = "1Gi"
+        pool["resources"] = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+    return found
+
+
+@pytest.fixture(scope="module")
+def prod(binaries: Path) -> Iterator[System]:
+    """A lab of its own with this Kafka on it."""
+    assert binaries
+    sweep()
+    lab = Lab(f"test-prod-{os.getpid()}")
+    words = [word for key, value in settings().items() for word in ("--config", f"{key}={_text(value)}")]
+    try:
+        result = run_lab(lab.name, "up", *words)
+        assert result.returncode == 0, result.stdout + result.stderr
+        yield System(lab.control_plane(), lab.folder, lab.environment(), lab)
+    except LabError as error:
+        pytest.fail(str(error))
+    finally:
+        remove(lab)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def test_brokers_know_their_rack(prod: System) -> None:
+    maps = prod.get("-n", "kafka", "configmaps", "-l", "strimzi.io/cluster=demo-app-log-cluster")["items"]
+    brokers = [item for item in maps if "-brokers-" in item["metadata"]["name"]]
+    assert len(brokers) == 3
+    assert all("broker.rack" in item["data"]["server.config"] for item in brokers)
+    nodes = prod.get("nodes")["items"]
+    assert all(item["metadata"]["labels"]["topology.kubernetes.io/zone"] for item in nodes)
+
+
+def test_topics_have_a_copy_on_each_broker(prod: System) -> None:
+    topics = prod.get("-n", "kafka", "kafkatopics")["items"]
+    assert len(topics) == 4
+    for topic in topics:
+        assert topic["spec"]["replicas"] == 3
+        assert {item["type"]: item["status"] for item in topic["status"]["conditions"]}["Ready"] == "True"
+
+
+def test_the_proof_holds(prod: System) -> None:
+    result = prod.command("verify", "--json")
+    assert result.stdout, result.stderr
+    results = json.loads(result.stdout)["results"]
+    assert {it["subject"]: it["found"] for it in results if not it["passed"]} == {}
+    assert result.returncode == 0
