@@ -34,6 +34,12 @@ def environment(settings: Settings, service: Service, version: Version) -> dict[
         env["KAFKA_TOPIC"] = service.writes
     if service.reads:
         env["KAFKA_TOPICS"] = ",".join(service.reads)
+        env["KAFKA_WRITERS"] = ",".join(
+            f"{topic}={writer.name}"
+            for topic in service.reads
+            for writer in settings.services
+            if writer.writes == topic
+        )
         env["KAFKA_GROUP_ID"] = str(service.group)
         window = settings.report_window
         env["WINDOW_SECONDS"] = str(window.seconds)

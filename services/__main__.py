@@ -41,6 +41,7 @@ customer, preference, recommendation:
 
 consumer:
   KAFKA_TOPICS                 what to read, with commas
+  KAFKA_WRITERS                whose calls may be in which: topic=service, with commas (anyone's)
   KAFKA_GROUP_ID, KAFKA_TRANSACTIONAL_ID
   WINDOW_SECONDS, WINDOW_GRACE_SECONDS, WINDOW_IDLE_SECONDS
   REPORT_FORMAT                text or json

@@ -31,8 +31,8 @@ _FORMATS: Final[Mapping[str, Callable[[Group], bytes]]] = {
 def reporting(environment: Environment) -> Reporting:
     """Read the settings of the report.
 
-    KAFKA_TOPIC may be missing, KAFKA_TRANSACTIONAL_ID is the group's name by default, and WINDOW_IDLE_SECONDS window
-    and grace together: then no call that is sent when it is made is late because of it.
+    KAFKA_TOPIC and KAFKA_WRITERS may be missing, KAFKA_TRANSACTIONAL_ID is the group's name by default, and
+    WINDOW_IDLE_SECONDS window and grace together: then no call that is sent when it is made is late because of it.
     """
     size = environment.integer("WINDOW_SECONDS", 300, 1, 86_400)
     grace = environment.seconds("WINDOW_GRACE_SECONDS", 60, 0, 86_400)
@@ -48,6 +48,7 @@ def reporting(environment: Environment) -> Reporting:
             grace=round(grace * 1000),
             idle=round(environment.seconds("WINDOW_IDLE_SECONDS", size + grace, 0.1, 604_800) * 1000),
         ),
+        writers=environment.writers("KAFKA_WRITERS"),
         line=_FORMATS.get(environment.choice("REPORT_FORMAT", "text", tuple(_FORMATS)), Group.json),
     )
 
@@ -72,7 +73,7 @@ async def _run(settings: Reporting, answering: Common) -> int:
     registry = metrics.new_registry()
     # A line is written as a whole: of one that a kill cut off, the rest would be another line.
     reporter = Reporter(settings, registry, lambda line: os.write(sys.stdout.fileno(), line))
-    server = Server(answering.listening, registry, lambda: reporter.logged_in)
+    server = Server(answering.listening, registry, lambda: reporter.obstacle)
     # Its spans go nowhere; the trace goes on in the services that it calls.
     me = answering.identity
     traces = tracing.set_up(me.trace_name, me.version, me.host, "")

@@ -11,6 +11,7 @@ from services.errors import SettingsError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TOPIC = re.compile(r"[-._a-zA-Z0-9]{1,249}")
+_WRITER = re.compile(rf"{_TOPIC.pattern}={_NAME.pattern}")
 _PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _ADDRESS = re.compile(r"[^\s,:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
@@ -67,6 +68,19 @@ class Environment:
     def topics(self, name: str) -> tuple[str, ...]:
         """Return the names of Kafka topics, which stand between commas."""
         return self._list(name, _TOPIC.fullmatch, "names of topics with commas between them")
+
+    def writers(self, name: str) -> dict[str, frozenset[str]]:
+        """Return the origins that may be in topics: services in upper case. They are ``topic=service`` between commas.
+
+        A topic may be there several times; there is none if the variable is not set.
+        """
+        if not self.variables.get(name):
+            return {}
+        pairs = self._list(name, _WRITER.fullmatch, "topic=service, several with commas between them")
+        found: dict[str, set[str]] = {}
+        for topic, _, service in (pair.partition("=") for pair in pairs):
+            found.setdefault(topic, set()).add(service.upper())
+        return {topic: frozenset(services) for topic, services in found.items()}
 
     def addresses(self, name: str) -> str:
         """Return addresses as Kafka clients take them: ``host:port,host:port``."""

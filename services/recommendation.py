@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import Counter
 
-from services import replies
+from services import bounded, replies
 from services.environment import Environment
 from services.replies import Reply
 from services.service import Answerer, Tools, common, run
@@ -17,6 +18,8 @@ from services.settings import Identity
 
 _NOW: Final = "/api/json/cet/now"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=2)
+_MOST: Final = 4096
+"""Bytes that the clock's reply may have; it has some three hundred."""
 
 
 class Recommendation(Answerer):
@@ -63,8 +66,9 @@ class Recommendation(Answerer):
         # The clock is a stranger's: it gets no trace headers.
         with self._tools.tracer.start_as_current_span("GET time", kind=SpanKind.CLIENT) as span:
             try:
-                async with self._tools.session.get(self._clock, timeout=_TIMEOUT, raise_for_status=True) as response:
-                    moment = replies.moment(await response.read())
+                async with self._tools.session.get(self._clock, timeout=_TIMEOUT, allow_redirects=False) as response:
+                    body = await bounded.body(response, _MOST)
+                    moment = replies.moment(body) if response.status == HTTPStatus.OK else None
             except (aiohttp.ClientError, TimeoutError):
                 moment = None
             if moment is None:

@@ -2,21 +2,30 @@
 
 Windows are aligned to the epoch. A call is counted in the window of its timestamp, unless it is *late*: the window's
 end plus the grace is not above the highest timestamp seen before in the call's own partition, or the window is closed.
-A window *closes* when every assigned partition has seen a timestamp of at least the window's end plus the grace, or is
-idle. A partition is *idle* that was read to its end and from which nothing has come for a given time, in which Kafka
-answered; so calls that waited at their senders while Kafka was away find their window open. When all partitions are
-idle, the windows up to the last that has calls close.
+A window *closes* when the wall clock and the time of every assigned partition have come to its end plus the grace. The
+*time* of a partition is the highest timestamp seen in it. A partition whose end as Kafka last said it has been read for
+the idle time has at least the time that the wall clock had that long ago: whatever its writer says, nobody is kept
+waiting longer. A partition is *idle* that was read to its end and from which nothing has come for that time; it holds
+no window open. While Kafka does not answer neither counts, so calls that waited at their senders find their window
+open. When all partitions are idle, the windows up to the last that has calls close.
+
+Writers are not trusted. What is no call, of a service that is not declared to write the topic, from a time ahead of
+the wall clock, or of one kind too many is skipped, moves no time, and is counted by its reason.
 
 After a restart all of it goes on from checkpoints: what counts for an open window is read again, and windows that were
-closed but whose lines may not be out are counted again from the very same records.
+closed but whose lines may not be out are counted again from the very same records. Only a record that was ahead of the
+wall clock may then count, for nobody but its own writer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,6 +34,40 @@ from services.group import Group
 
 Place = tuple[str, int]
 """A topic and the number of a partition of it."""
+
+SKEW: Final = 10_000
+"""Milliseconds that a writer's clock may be ahead of this process'."""
+
+GROUPS: Final = 1_000
+"""How many kinds of calls a partition may add to a window."""
+
+ALL_GROUPS: Final = 100_000
+"""How many a partition may have in all windows that are open."""
+
+_NAME: Final = re.compile(r"[-._A-Za-z0-9]{1,63}")
+"""A service or a version: without colons, so that a key is read one way alone, and short, so that a group is."""
+
+
+class Now(NamedTuple):
+    """The time: seconds of a clock that does not jump, and the wall clock in milliseconds since the epoch."""
+
+    steady: float
+    wall: int
+
+
+class Reason(str, Enum):
+    """Why a record is not counted."""
+
+    LATE = "late"
+    MALFORMED = "malformed"
+    """No timestamp, or no JSON object with ``origin``, ``originVersion`` and ``destination`` as names, the last of
+    which may be missing or empty."""
+    FOREIGN = "foreign"
+    """Of a service that does not write the topic by the declaration."""
+    AHEAD = "ahead"
+    """More than ``SKEW`` ahead of the wall clock."""
+    CROWDED = "crowded"
+    """Of a kind beyond ``GROUPS`` or ``ALL_GROUPS``."""
 
 
 class Record(Protocol):
@@ -89,8 +132,12 @@ class _Tally:
 
 @dataclass
 class _Partition:
+    writers: Collection[str] | None
+    """Origins that may be in it; any when None."""
     since: float
     """When it was assigned, or something last came from it, or Kafka answered again."""
+    read_since: float
+    """Since when its end as Kafka last said it has been read whenever Kafka was asked for it."""
     next: int | None = None
     """The offset to read next, when known."""
     end: int | None = None
@@ -101,6 +148,8 @@ class _Partition:
     """The offset up to which a process before this one had read."""
     tallies: dict[int, _Tally] = field(default_factory=dict)
     """By the start of their window, in the order of their offsets."""
+    groups: int = 0
+    """How many counts there are in all tallies."""
 
     def is_read(self) -> bool:
         return self.next is not None and self.end is not None and self.next >= self.end
@@ -108,21 +157,29 @@ class _Partition:
     def is_idle(self, now: float, idle: int) -> bool:
         return self.is_read() and (now - self.since) * 1000 >= idle
 
+    def time(self, now: Now, idle: int) -> int:
+        """Return the time that the partition has come to."""
+        is_followed = self.is_read() and (now.steady - self.read_since) * 1000 >= idle
+        return max(self.high, now.wall - idle) if is_followed else self.high
+
     def is_read_again(self) -> bool:
         # A topic that was made anew ends earlier.
         return (self.next or 0) >= self.known or self.is_read()
 
 
 @dataclass
-class Taken:
-    """What became of records that are not counted: the number of late ones, and where those are that are no calls.
+class Skipped:
+    """How many records were not counted, by topic and reason, and where the first of each is."""
 
-    No call is a record without a timestamp, and one whose value is not a JSON object with ``origin``,
-    ``originVersion`` and ``destination`` as text without blanks and unprintable characters; the last may be missing.
-    """
+    counts: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    first: dict[tuple[str, Reason], tuple[int, int]] = field(default_factory=dict)
+    """Partition and offset."""
 
-    late: int = 0
-    malformed: list[tuple[Place, int]] = field(default_factory=list)
+    def add(self, reason: Reason, record: Record) -> None:
+        """Note a record."""
+        kind = (record.topic(), reason)
+        self.counts[kind] += 1
+        self.first.setdefault(kind, (record.partition(), record.offset()))
 
 
 @dataclass(frozen=True)
@@ -134,14 +191,16 @@ class Closing:
 
 
 class Report:
-    """The windows of all assigned partitions. ``now`` is in seconds of any clock that does not jump.
+    """The windows of all assigned partitions.
 
     When ``close`` says that windows closed: commit ``checkpoints`` and the groups in one transaction, unless it is a
     recount; then print the groups; then call ``printed``, and commit ``checkpoints`` again.
     """
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, writers: Mapping[str, Collection[str]] | None = None) -> None:
+        """:param writers: origins that may be in a topic; in one that is not named here, any."""
         self._windows = windows
+        self._writers = writers or {}
         self._partitions: dict[Place, _Partition] = {}
         self._closed = 0
         self._reported = 0
@@ -151,24 +210,26 @@ class Report:
         found = [checkpoint for checkpoint in checkpoints.values() if checkpoint]
         self._closed = max((checkpoint.closed for checkpoint in found), default=0)
         self._reported = max((checkpoint.reported for checkpoint in found), default=0)
-        self._partitions = {
-            place: _Partition(now, checkpoint.offset, known=checkpoint.position) if checkpoint else _Partition(now)
-            for place, checkpoint in checkpoints.items()
-        }
+        self._partitions = {}
+        for place, checkpoint in checkpoints.items():
+            partition = _Partition(self._writers.get(place[0]), now, now)
+            if checkpoint:
+                partition.next, partition.known = checkpoint.offset, checkpoint.position
+            self._partitions[place] = partition
 
-    def take(self, records: Iterable[Record], now: float) -> Taken:
+    def take(self, records: Iterable[Record], now: Now) -> Skipped:
         """Count records; those of a partition come in the order of their offsets."""
-        taken = Taken()
+        skipped = Skipped()
         for place, of_place in groupby(records, lambda record: (record.topic(), record.partition())):
             if (partition := self._partitions.get(place)) is not None:
-                partition.since = now
-                self._count(place, partition, list(of_place), taken)
-        return taken
+                partition.since = now.steady
+                self._count(partition, list(of_place), now.wall, skipped)
+        return skipped
 
-    def _count(self, place: Place, partition: _Partition, records: Sequence[Record], taken: Taken) -> None:
+    def _count(self, partition: _Partition, records: Sequence[Record], wall: int, skipped: Skipped) -> None:
         # This runs for each of millions of records: names are local, calls are few, and what is rare comes last.
         decode, size, tallies = _CALL.decode, self._windows.size, partition.tallies
-        high = partition.high
+        high, ahead = partition.high, wall + SKEW
         late, turn = self._bounds(high)
         start = end = -1
         counts: dict[str, _Count] = {}
@@ -176,34 +237,35 @@ class Report:
             try:
                 call = decode(record.value())  # type: ignore[arg-type]  # for None it raises, too
             except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
-                taken.malformed.append((place, record.offset()))
+                skipped.add(Reason.MALFORMED, record)
                 continue
+            # Of what is no name no key is ever among the counts: it has a colon too many.
             key = f"{call.origin}:{call.origin_version}:{call.destination or ''}"
             time = record.timestamp()[1]
             if not start <= time < end or key not in counts:
-                offset = record.offset()
-                if time < 0 or not key.isprintable() or " " in key:
-                    taken.malformed.append((place, offset))
-                    continue
-                if time < late and not self._counts_again(partition, offset, time, high):
-                    taken.late += offset >= partition.known
+                if (reason := self._reason(partition, record, call, ahead, late)) is not None:
+                    if reason is not Reason.LATE or record.offset() >= partition.known:
+                        skipped.add(reason, record)
                     continue
                 start = time - time % size
-                # Of a window that is counted again not every record counts.
-                end = start + size if time >= late else start
-                if start not in tallies:
-                    tallies[start] = _Tally(offset, {})
-                counts = tallies[start].counts
-                counts.setdefault(key, _Count(0, time, call))
+                # Of a window that is counted again, or that is ahead in part, not every record counts.
+                end = min(start + size, ahead + 1) if time >= late else start
+                counts = tallies[start].counts if start in tallies else {}
+                if key not in counts:
+                    if len(counts) >= GROUPS or partition.groups >= ALL_GROUPS:
+                        skipped.add(Reason.CROWDED, record)
+                        continue
+                    counts = tallies.setdefault(start, _Tally(record.offset(), counts)).counts
+                    counts[key] = _Count(0, time, call)
+                    partition.groups += 1
             count = counts[key]
             count.count += 1
             if time < count.time:
                 count.time, count.first = time, call
             if time > high:
-                high = time
+                high = partition.high = time
                 if high >= turn:
                     late, turn = self._bounds(high)
-        partition.high = high
         partition.next = records[-1].offset() + 1
 
     def _bounds(self, high: int) -> tuple[int, int]:
@@ -211,9 +273,22 @@ class Report:
         passed = self._windows.floor(high - self._windows.grace)
         return max(passed, self._closed), passed + self._windows.size + self._windows.grace
 
-    def _counts_again(self, partition: _Partition, offset: int, time: int, high: int) -> bool:
+    def _reason(self, partition: _Partition, record: Record, call: _Call, ahead: int, late: int) -> Reason | None:
+        """Return why a record is not to be counted; None if it is."""
+        time = record.timestamp()[1]
+        if time < 0 or not _is_call(call):
+            return Reason.MALFORMED
+        if partition.writers is not None and call.origin not in partition.writers:
+            return Reason.FOREIGN
+        if time > ahead:
+            return Reason.AHEAD
+        if time < late and not self._counts_again(partition, record.offset(), time):
+            return Reason.LATE
+        return None
+
+    def _counts_again(self, partition: _Partition, offset: int, time: int) -> bool:
         """Say whether a call was counted before a restart in a window whose lines may not be out."""
-        was_late = time < self._windows.floor(high - self._windows.grace)
+        was_late = time < self._windows.floor(partition.high - self._windows.grace)
         return self._reported <= time < self._closed and offset < partition.known and not was_late
 
     def read_to(self, place: Place, offset: int) -> None:
@@ -221,18 +296,21 @@ class Report:
         if (partition := self._partitions.get(place)) is not None:
             partition.next = max(offset, partition.next or 0)
 
-    def ends(self, ends: Mapping[Place, int]) -> None:
+    def ends(self, ends: Mapping[Place, int], now: float) -> None:
         """Note the offsets at which Kafka says that partitions end."""
         for place, end in ends.items():
             if (partition := self._partitions.get(place)) is not None:
+                if not partition.is_read():
+                    partition.read_since = now
                 partition.end = end
 
     def unanswered(self, now: float) -> None:
         """Note that Kafka does not answer."""
         for partition in self._partitions.values():
-            partition.since, partition.end = now, None
+            partition.since = partition.read_since = now
+            partition.end = None
 
-    def close(self, now: float) -> Closing | None:
+    def close(self, now: Now) -> Closing | None:
         """Close what is to be closed; None when nothing comes of it."""
         is_recount = self._reported < self._closed
         if is_recount:
@@ -246,13 +324,14 @@ class Report:
         self._reported = self._closed
         return None
 
-    def _boundary(self, now: float) -> int:
+    def _boundary(self, now: Now) -> int:
         """Return the time at which the last window ends that is to be closed."""
-        partitions = self._partitions.values()
-        awake = [partition.high for partition in partitions if not partition.is_idle(now, self._windows.idle)]
+        partitions, windows = self._partitions.values(), self._windows
+        awake = [it.time(now, windows.idle) for it in partitions if not it.is_idle(now.steady, windows.idle)]
+        most = windows.floor(now.wall - windows.grace)
         if awake:
-            return self._windows.floor(min(awake) - self._windows.grace)
-        return max((start + self._windows.size for partition in partitions for start in partition.tallies), default=0)
+            return min(windows.floor(min(awake) - windows.grace), most)
+        return min(max((start + windows.size for it in partitions for start in it.tallies), default=0), most)
 
     def _groups(self) -> Iterator[Group]:
         size = self._windows.size
@@ -272,7 +351,7 @@ class Report:
         self._reported = self._closed
         for partition in self._partitions.values():
             for start in [start for start in partition.tallies if start + self._windows.size <= self._closed]:
-                del partition.tallies[start]
+                partition.groups -= len(partition.tallies.pop(start).counts)
 
     def checkpoints(self) -> dict[Place, Checkpoint]:
         """Return what is to be committed, for every partition whose next offset is known."""
@@ -292,3 +371,10 @@ class Report:
     def open_windows(self) -> int:
         """How many windows have calls and are not closed."""
         return len({start for partition in self._partitions.values() for start in partition.tallies})
+
+
+def _is_call(call: _Call) -> bool:
+    is_name = _NAME.fullmatch
+    return bool(is_name(call.origin) and is_name(call.origin_version)) and (
+        not call.destination or is_name(call.destination) is not None
+    )

@@ -1,7 +1,9 @@
 """Reads calls from Kafka and reports them: to a topic, in a transaction with the offsets, and as lines of text.
 
 What was read, and what is closed, is kept in the committed offsets and their metadata alone: all trouble, a kill as
-well as an error of Kafka's, is met by beginning again from there.
+well as an error of Kafka's, is met by beginning again from there. An error that does not go away by itself makes the
+process unready until it has gone. A group that the topic refuses for what it is, is left out of it: its line is written
+all the same, and the log and a metric tell of it.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from enum import Enum
+from functools import partial
+from typing import Any, Final, cast
 
 from confluent_kafka import OFFSET_END as END
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -20,7 +24,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.checkpoint import Checkpoint
 from services.group import Group
 from services.outage import Outage
-from services.report import Place, Record, Report, Windows
+from services.report import Now, Place, Reason, Record, Report, Windows
 from services.settings import Login
 
 _LOG: Final = logging.getLogger(__name__)
@@ -32,8 +36,63 @@ _TURN: Final = 0.2
 _ASKING: Final = 1.0
 """Seconds between two questions where the partitions end, and between two attempts to begin."""
 
+_MOST: Final = 16.0
+"""Seconds between two attempts after an error that does not go away by itself; it doubles until then."""
+
 _PATIENCE: Final = 10.0
 """Seconds that Kafka gets to answer."""
+
+_BATCH_BYTES: Final = 16_384
+"""Bytes that groups are sent in at once: fewer than any topic takes by default (1 MiB), or is set to by anyone."""
+
+REFUSALS: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_MSG,
+    }
+)
+"""What a broker says to a record that it will never take."""
+
+_LOGIN: Final = {
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,  # noqa: SLF001 a public constant
+}
+
+PERMANENT: Final = (
+    REFUSALS
+    | _LOGIN
+    | {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.OFFSET_METADATA_TOO_LARGE,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.UNSUPPORTED_VERSION,
+    }
+)
+"""What somebody has to repair, here or in Kafka, before it goes on."""
+
+
+class _During(Enum):
+    """What Kafka refuses."""
+
+    LOGIN = "login"
+    READING = "reading"
+    REPORTING = "reporting"
+
+
+_SKIPPED: Final[Mapping[Reason, str]] = {
+    Reason.LATE: "Records of windows that were closed",
+    Reason.MALFORMED: "Records that are no calls",
+    Reason.FOREIGN: "Records of services that are not declared to write the topic",
+    Reason.AHEAD: "Records from a time ahead of the clock here",
+    Reason.CROWDED: "Records of more kinds than are counted",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +106,8 @@ class Reporting:
     transactional_id: str
     windows: Windows
     line: Callable[[Group], bytes]
+    writers: Mapping[str, Collection[str]] | None = None
+    """Origins that may be in a topic; any in one that is not named."""
 
 
 class Reporter:
@@ -59,20 +120,32 @@ class Reporter:
 
     def __init__(self, settings: Reporting, registry: CollectorRegistry, write: Callable[[bytes], object]) -> None:
         """:param write: writes a line, at once."""
-        self.logged_in = False
-        """Whether the login to Kafka has succeeded since the start."""
         self._settings = settings
         self._write = write
         self._stopping = threading.Event()
-        self._report = Report(settings.windows)
+        self._report = Report(settings.windows, settings.writers)
         self._outage = Outage()
+        self._told: set[tuple[str, Reason]] = set()
         self._asked = 0.0
+        self._logged_in = False
+        self._refusals: dict[_During, str] = {}
         self._records = Counter("report_records", "Records read", registry=registry)
-        self._late = Counter("report_records_late", "Records of windows that were closed", registry=registry)
-        self._malformed = Counter("report_records_malformed", "Records that are no calls", registry=registry)
+        self._skipped = {
+            reason: Counter(f"report_records_{reason.value}", what, registry=registry)
+            for reason, what in _SKIPPED.items()
+        }
         self._groups = Counter("report_groups", "Groups reported", registry=registry)
+        self._parked = Counter("report_groups_parked", "Groups that the topic refused for good", registry=registry)
+        self._errors = Counter("report_errors", "Errors of Kafka's", ["error"], registry=registry)
         open_windows = Gauge("report_windows_open", "Windows with calls that are not closed", registry=registry)
         open_windows.set_function(lambda: self._report.open_windows)
+
+    @property
+    def obstacle(self) -> str:
+        """What keeps it from reporting until somebody repairs it; empty if nothing does, or Kafka is just away."""
+        if not self._logged_in:
+            return "not logged in to Kafka yet"
+        return "; ".join(self._refusals.copy().values())
 
     def stop(self) -> None:
         """Make ``run`` return."""
@@ -80,12 +153,16 @@ class Reporter:
 
     def run(self) -> None:
         """Report until ``stop``."""
+        pause = _ASKING
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._run()
             except KafkaException as error:
                 self._note(error.args[0])
-                self._stopping.wait(_ASKING)
+                # An attempt that lasted was none that failed at once.
+                pause = min(2 * pause, _MOST) if self._refusals and time.monotonic() - began < _MOST else _ASKING
+                self._stopping.wait(pause)
 
     def _run(self) -> None:
         # First: it ends the transaction of a process before this one, which decides what is committed.
@@ -109,6 +186,7 @@ class Reporter:
                 "transactional.id": self._settings.transactional_id,
                 # Java's clients choose the partition of a key so.
                 "partitioner": "murmur2_random",
+                "batch.size": _BATCH_BYTES,
                 "log_level": 0,
                 "error_cb": self._note,
             }
@@ -136,7 +214,7 @@ class Reporter:
             }
         )
         consumer.list_topics(timeout=_PATIENCE)
-        self.logged_in = True
+        self._logged_in = True
         consumer.subscribe(list(self._settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke)
         return consumer
 
@@ -149,6 +227,7 @@ class Reporter:
             known = Checkpoint.parse(partition.offset, partition.metadata) if partition.offset >= 0 else None
             found[partition.topic, partition.partition] = known
         self._report.assign(found, time.monotonic())
+        self._refusals.pop(_During.READING, None)
         consumer.assign([_position(place, checkpoint) for place, checkpoint in found.items()])
 
     def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
@@ -156,13 +235,21 @@ class Reporter:
 
     def _take(self, messages: list[Message]) -> None:
         records = [message for message in messages if message.error() is None]
-        taken = self._report.take(cast(list[Record], records), time.monotonic())
+        skipped = self._report.take(cast(list[Record], records), _now())
         self._records.inc(len(records))
-        self._late.inc(taken.late)
-        self._malformed.inc(len(taken.malformed))
-        for (topic, partition), offset in taken.malformed:
-            where = {"topic": topic, "partition": partition, "offset": offset}
-            _LOG.warning("a record is no call: it is skipped", extra={"fields": where})
+        for kind, count in skipped.counts.items():
+            topic, reason = kind
+            self._skipped[reason].inc(count)
+            if kind not in self._told and reason is not Reason.LATE:
+                self._told.add(kind)
+                partition, offset = skipped.first[kind]
+                where = {
+                    "topic": topic,
+                    "partition": partition,
+                    "offset": offset,
+                    "metric": f"report_records_{reason.value}",
+                }
+                _LOG.warning("%s: such records are skipped", _SKIPPED[reason], extra={"fields": where})
         if len(records) < len(messages):
             for message in messages:
                 if (error := message.error()) is not None:
@@ -195,7 +282,9 @@ class Reporter:
             self._report.unanswered(time.monotonic())
             self._note(error.args[0])
         else:
-            self._report.ends({(found.topic, found.partition): found.offset for found in answer if not found.error})
+            ends = {(found.topic, found.partition): found.offset for found in answer if not found.error}
+            self._report.ends(ends, time.monotonic())
+            self._refusals.pop(_During.LOGIN, None)
             again = self._outage.ends()
             if again:
                 _LOG.info("Kafka answers again")
@@ -203,32 +292,106 @@ class Reporter:
         return again
 
     def _close(self, consumer: Consumer, producer: Producer | None) -> None:
-        closing = self._report.close(time.monotonic())
+        closing = self._report.close(_now())
         if closing is None:
             return
         if not closing.is_recount:
-            self._commit(consumer, producer, closing.groups)
+            try:
+                self._commit(consumer, producer, closing.groups)
+            except KafkaException as error:
+                if error.args[0].code() in PERMANENT:
+                    self._refusals[_During.REPORTING] = f"Kafka refuses the report: {error.args[0].name()}"
+                raise
         for group in closing.groups:
             self._write(self._settings.line(group) + b"\n")
         self._groups.inc(len(closing.groups))
         self._report.printed()
         self._commit(consumer, producer, ())
 
-    def _commit(self, consumer: Consumer, producer: Producer | None, groups: Iterable[Group]) -> None:
+    def _commit(self, consumer: Consumer, producer: Producer | None, groups: Sequence[Group]) -> None:
+        """Commit what was read, and groups with it, but for those that the topic refuses for good."""
         offsets = [_position(place, checkpoint) for place, checkpoint in self._report.checkpoints().items()]
         if producer is None:
             consumer.commit(offsets=offsets, asynchronous=False)
             return
-        producer.begin_transaction()
-        for group in groups:
-            producer.produce(str(self._settings.topic), group.json(), group.key.encode(), timestamp=group.start)
+        parked: dict[Group, KafkaError] = {}
+        commit = partial(self._end, consumer, producer, offsets)
+        abort = partial(producer.abort_transaction, _PATIENCE)
+        if self._sent(producer, groups, commit):
+            # A broker refuses a batch as a whole, whichever of its records it does not take.
+            for group in groups:
+                parked |= self._sent(producer, [group], abort)
+            taken = [group for group in groups if group not in parked]
+            if refused := self._sent(producer, taken, commit, one_by_one=True):
+                raise KafkaException(next(iter(refused.values())))
+        for group, error in parked.items():
+            self._parked.inc()
+            self._errors.labels(error.name()).inc()
+            fields = {"topic": self._settings.topic, "error": error.name(), "group": group.text()}
+            _LOG.error("the topic refuses a group for good: it has its line and no record", extra={"fields": fields})
+        if parked:
+            names = ", ".join(sorted({error.name() for error in parked.values()}))
+            self._refusals[_During.REPORTING] = f"Kafka refuses groups for good: {names}"
+        elif groups:
+            self._refusals.pop(_During.REPORTING, None)
+
+    def _end(self, consumer: Consumer, producer: Producer, offsets: list[TopicPartition]) -> None:
         producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), _PATIENCE)
         producer.commit_transaction(_PATIENCE)
 
+    def _sent(
+        self, producer: Producer, groups: Iterable[Group], end: Callable[[], object], *, one_by_one: bool = False
+    ) -> dict[Group, KafkaError]:
+        """Send groups in a transaction of their own, and end it; if the topic refuses some, abort it and return them.
+
+        :param one_by_one: send each in a batch of its own, none after one that is refused.
+        """
+        refused: dict[Group, KafkaError] = {}
+
+        def noting(group: Group) -> Callable[[KafkaError | None, Any], None]:
+            def note(error: KafkaError | None, _: Any) -> None:
+                if error is not None and error.code() in REFUSALS:
+                    refused[group] = error
+
+            return note
+
+        producer.begin_transaction()
+        try:
+            for group in groups:
+                producer.produce(
+                    str(self._settings.topic),
+                    group.json(),
+                    group.key.encode(),
+                    timestamp=group.start,
+                    on_delivery=noting(group),
+                )
+                if one_by_one:
+                    producer.flush(_PATIENCE)
+            producer.flush(_PATIENCE)
+            if not refused:
+                end()
+        except KafkaException:
+            if not refused:
+                raise
+        if refused:
+            producer.abort_transaction(_PATIENCE)
+        return refused
+
     def _note(self, error: KafkaError) -> None:
-        if self._outage.begins(error.name()):
-            fields = {"error": error.name(), "reason": error.str()}
+        self._errors.labels(error.name()).inc()
+        fields = {"error": error.name(), "reason": error.str()}
+        if error.code() in PERMANENT:
+            during = _During.LOGIN if error.code() in _LOGIN else _During.READING
+            if _During.REPORTING not in self._refusals:
+                self._refusals[during] = f"Kafka refuses: {error.name()}"
+            if self._outage.begins(error.name()):
+                _LOG.error("Kafka refuses: somebody has to repair it; it is tried again", extra={"fields": fields})
+        elif self._outage.begins(error.name()):
             _LOG.warning("Kafka fails: it is tried again until it does not", extra={"fields": fields})
+
+
+def _now() -> Now:
+    return Now(time.monotonic(), round(time.time() * 1000))
 
 
 def _position(place: Place, checkpoint: Checkpoint | None) -> TopicPartition:

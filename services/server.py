@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from services import metrics
+from services.connection import Connection, Connections, accounted
 from services.errors import StartError
 from services.settings import Listening
 
@@ -27,11 +29,12 @@ _DRAINING: Final = 10.0
 class Server:
     """Serves an application's routes, and ``/health``, ``/ready`` (503 while it is not) and ``/metrics``."""
 
-    def __init__(self, listening: Listening, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
-        self.application = web.Application()
+    def __init__(self, listening: Listening, registry: CollectorRegistry, obstacle: Callable[[], str]) -> None:
+        """:param obstacle: says why the service is not ready; nothing when it is."""
+        self.application = web.Application(middlewares=[accounted])
         self._listening = listening
         self._registry = registry
-        self._is_ready = is_ready
+        self._obstacle = obstacle
         self._stopping = asyncio.Event()
         self._answered: set[tuple[str, str]] = set()
         self.answer("GET", "/health", self._health)
@@ -56,9 +59,11 @@ class Server:
             loop.add_signal_handler(number, self._stopping.set)
         runner = web.AppRunner(self.application, access_log=None, handle_signals=False, shutdown_timeout=_DRAINING)
         await runner.setup()
+        assert runner.server is not None
+        new_connection = partial(Connection, runner.server, Connections(), loop)
         address, port = self._listening.address, self._listening.port
         try:
-            await web.TCPSite(runner, address, port).start()
+            listening = await loop.create_server(new_connection, address, port)
         except OSError as error:
             await runner.cleanup()
             said = error.strerror or str(error)
@@ -70,6 +75,7 @@ class Server:
         _LOG.info("stopping")
         deadline = loop.time() + STOPPING
         await asyncio.sleep(self._listening.stop_delay)
+        listening.close()
         await runner.cleanup()
         return deadline
 
@@ -79,8 +85,8 @@ class Server:
     async def _ready(self, _request: web.Request) -> web.Response:
         if self._stopping.is_set():
             return web.Response(status=503, text="stopping\n")
-        if not self._is_ready():
-            return web.Response(status=503, text="not logged in to Kafka yet\n")
+        if obstacle := self._obstacle():
+            return web.Response(status=503, text=f"{obstacle}\n")
         return web.Response(text="ready\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:

@@ -17,7 +17,7 @@ from aiohttp import web
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Histogram
 
-from services import log, metrics, tracing
+from services import bounded, log, metrics, tracing
 from services.call_log import CallLog
 from services.environment import Call, Environment
 from services.record import KEY, Record, value
@@ -43,6 +43,9 @@ _POLLING: Final = 0.1
 
 _KEEPALIVE: Final = 5.0
 """Seconds that an idle connection is kept for the next call."""
+
+_BUFFER: Final = 16_384
+"""Bytes of a reply that are taken before they are read."""
 
 _LAST_SPANS: Final = 2.0
 """Seconds, of those in which a service ends, that are left for spans."""
@@ -156,7 +159,9 @@ async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> i
     me, registry, loop = settings.identity, metrics.new_registry(), asyncio.get_running_loop()
     traces = tracing.set_up(me.trace_name, me.version, me.host, me.otlp_endpoint)
     calls = CallLog(settings.logging, registry) if settings.logging else None
-    server = Server(settings.listening, registry, lambda: calls is None or calls.logged_in)
+    server = Server(
+        settings.listening, registry, lambda: "" if calls is None or calls.logged_in else "not logged in to Kafka yet"
+    )
     polling = asyncio.create_task(_poll(calls)) if calls else None
     deadline = await serve(server, settings, new_answerer, traces.tracer, registry, calls)
     if calls and polling:
@@ -181,7 +186,13 @@ async def serve(
     :raises StartError: if it can not listen.
     """
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=bounded.HEADERS,
+        auto_decompress=False,
+        read_bufsize=_BUFFER,
+    ) as session:
         upstreams = Upstreams(settings.calling, session, tracer, registry)
         tools = Tools(session, upstreams, tracer, registry)
         answerer = new_answerer(tools)

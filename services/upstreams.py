@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import aiohttp
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Counter
 
-from services import tracing
+from services import bounded, tracing
 from services.environment import Call
 from services.replies import Said, service_of, upstream_failed, upstream_said
 from services.settings import Calling
+
+_MOST: Final = 16_384
+"""Bytes that a reply may have: a long chain's has a few hundred."""
 
 
 class Upstreams:
@@ -54,7 +58,7 @@ class Upstreams:
             async with self._session.request(
                 call.method, call.where, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                body = await response.text(errors="replace")
+                body = await bounded.body(response, _MOST)
         except (aiohttp.ClientError, TimeoutError) as error:
             return upstream_failed(destination, error, self._calling.timeout)
-        return upstream_said(destination, response.status, body)
+        return upstream_said(destination, response.status, body.decode(errors="replace"))

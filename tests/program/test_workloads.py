@@ -62,3 +62,17 @@ def test_the_services_understand_what_they_are_told(shop: Settings) -> None:
     ]
     found.check()
     asked.check()
+
+
+def test_the_consumer_is_told_whose_calls_may_be_in_which_topic(
+    defaults: dict[str, Any], settings: Callable[..., Settings]
+) -> None:
+    services = copy.deepcopy(defaults["services"])
+    services.append({"name": "shop", "versions": [{"name": "v1"}], "writes": "demo-application-log-customer"})
+    found = Environment(of(settings(services=services), "consumer"))
+    assert found.writers("KAFKA_WRITERS") == {
+        "demo-application-log-customer": {"CUSTOMER", "SHOP"},
+        "demo-application-log-preference": {"PREFERENCE"},
+        "demo-application-log-recommendation": {"RECOMMENDATION"},
+    }
+    found.check()

@@ -11,9 +11,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +33,8 @@ TOPICS = ("calls-customer", "calls-preference", "calls-recommendation")
 PARTITIONS = 2
 START = (int(time.time()) // 86_400 - 1) * 86_400_000
 SIZE, GRACE = 10_000, 2_000
+NOW = int(time.time() * 1000)
+NEVER_IDLE = {"WINDOW_IDLE_SECONDS": "604800"}
 
 
 def free_port() -> int:
@@ -103,11 +107,14 @@ class Running:
         return (self.folder / "log").read_text(encoding="utf-8")
 
     def lines(self) -> list[Line]:
+        return self.lines_of(SIZE)
+
+    def lines_of(self, size: int) -> list[Line]:
         found = []
         for line in (self.folder / "report").read_text(encoding="utf-8").splitlines():
             window, key, count = line.split(" ")
             start, end = (datetime.fromisoformat(each).astimezone(UTC) for each in window.split("/"))
-            assert (end - start).total_seconds() * 1000 == SIZE
+            assert (end - start).total_seconds() * 1000 == size
             found.append((round(start.timestamp() * 1000), key, int(count)))
         return found
 
@@ -139,17 +146,34 @@ class Running:
         consumer.close()
         return found
 
+    def ready(self) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def wait_until(self, holds: Callable[[], object], seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(OSError):
+                if holds():
+                    return
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+
     def metric(self, name: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as reply:
             lines = reply.read().decode().splitlines()
-        return float(next(line.split(" ")[1] for line in lines if line.startswith(f"{name} ")))
+        return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")))
 
     def wait_for(self, lines: set[Line], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while set(self.lines()) != lines and time.monotonic() < deadline:
             assert self.process is not None and self.process.poll() is None, self.log()
             time.sleep(0.1)
-        assert set(self.lines()) == lines
+        assert set(self.lines()) == lines, self.log()
 
 
 @pytest.fixture
@@ -169,22 +193,25 @@ def call(origin: str, destination: str | None) -> bytes:
 CALLS = (call("CUSTOMER", "PREFERENCE"), call("PREFERENCE", "RECOMMENDATION"), call("RECOMMENDATION", None), b"junk")
 
 
+@pytest.mark.parametrize("running", [NEVER_IDLE], indirect=True)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_any_moment_it_changes_loses_and_repeats_nothing(running: Running, seed: int) -> None:
     chance = random.Random(seed)
     brute = BruteForce(running.places, SIZE, GRACE, 10**12)
+    hostile = [1, NOW + 3_500_000]
     sent: list[tuple[Place, int, bytes]] = []
     for step in range(60):
         # Time goes on by half a window, and calls are out of order by up to two.
         for _ in range(40):
             at = START + step * SIZE // 2 + chance.randint(-2 * SIZE, 0)
             sent.append((chance.choice(running.places), at, chance.choice(CALLS)))
+        sent.append((chance.choice(running.places), chance.choice(hostile), CALLS[0]))
     sent += [(place, START + 100 * SIZE, CALLS[0]) for place in running.places]
     running.start()
     kills = 0
     for number, record in enumerate(sent):
         running.send(*record)
-        brute.take(*record, now=0)
+        brute.take(*record, now=NOW)
         if number % 40 == 39:
             running.producer.flush(30)
             time.sleep(0.05)
@@ -194,7 +221,7 @@ def test_killed_at_any_moment_it_changes_loses_and_repeats_nothing(running: Runn
             running.start()
             kills += 1
     running.producer.flush(30)
-    brute.look(0)
+    brute.look(NOW)
     running.wait_for(brute.lines())
     assert kills > 5
     assert running.end(signal.SIGTERM) == 0
@@ -266,16 +293,130 @@ def test_a_report_that_kafka_refuses_comes_once_it_does_not(running: Running) ->
         running.send(place, START, CALLS[0])
         running.send(place, START + 2 * SIZE, CALLS[0])
     running.producer.flush(30)
-    deadline = time.monotonic() + 30
-    while "TOPIC_AUTHORIZATION_FAILED" not in running.log() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    running.wait_until(lambda: running.ready() == (503, "Kafka refuses the report: TOPIC_AUTHORIZATION_FAILED\n"))
+    assert "TOPIC_AUTHORIZATION_FAILED" in running.log()
+    assert running.metric('report_errors_total{error="TOPIC_AUTHORIZATION_FAILED"}') >= 1
     assert running.lines() == []
     running.broker.add_acls(f"{running.name}-reader", "topic", running.aggregated, ["Write"])
     line = (START, "CUSTOMER:v1:PREFERENCE", len(running.places))
     running.wait_for({line})
+    running.wait_until(lambda: running.ready()[0] == 200)
     assert running.end(signal.SIGTERM) == 0
     assert running.lines() == [line]
     assert running.records() == [line]
+
+
+LIVE = {"WINDOW_SECONDS": "2", "WINDOW_GRACE_SECONDS": "0.5", "WINDOW_IDLE_SECONDS": "2.5"}
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+@pytest.mark.parametrize("running", [NEVER_IDLE], indirect=True)
+def test_one_record_with_long_fields_is_no_call_and_keeps_no_other_from_the_report(running: Running) -> None:
+    running.start()
+    for place in running.places:
+        running.send(place, START, CALLS[0])
+    long = json.dumps({"origin": "CUSTOMER", "originVersion": "v" * 990_000, "destination": "PREFERENCE"}).encode()
+    running.send(running.places[0], START, long)
+    for place in running.places:
+        running.send(place, START + 2 * SIZE, CALLS[0])
+    running.producer.flush(30)
+    line = (START, "CUSTOMER:v1:PREFERENCE", len(running.places))
+    running.wait_for({line})
+    assert running.ready()[0] == 200
+    assert running.metric("report_records_malformed_total") == 1
+    assert running.records() == [line]
+
+
+@pytest.mark.parametrize("running", [NEVER_IDLE], indirect=True)
+def test_a_group_that_the_topic_refuses_for_good_is_left_out_and_told(running: Running) -> None:
+    """The others of its window come, also after a restart; the pod is unready until a window is taken as a whole."""
+    running.aggregated = f"{running.name}-narrow"
+    running.broker.create_topic(running.aggregated, PARTITIONS, {"max.message.bytes": "450"})
+    running.broker.add_acls(f"{running.name}-reader", "topic", running.aggregated, ["Write", "Describe"])
+    running.environment["KAFKA_TOPIC"] = running.aggregated
+    running.start()
+    long = "L" * 63
+    for place in running.places:
+        for value in (CALLS[0], CALLS[1], call(long, long)):
+            running.send(place, START, value)
+        running.send(place, START + 2 * SIZE, CALLS[0])
+    running.producer.flush(30)
+    count = len(running.places)
+    good = {(START, "CUSTOMER:v1:PREFERENCE", count), (START, "PREFERENCE:v1:RECOMMENDATION", count)}
+    poison = (START, f"{long}:v1:{long}", count)
+    running.wait_for({*good, poison})
+    running.wait_until(lambda: running.ready() == (503, "Kafka refuses groups for good: MSG_SIZE_TOO_LARGE\n"))
+    assert running.metric("report_groups_parked_total") == 1
+    assert running.metric('report_errors_total{error="MSG_SIZE_TOO_LARGE"}') == 1
+    assert long in running.log()
+    assert set(running.records()) == good
+    assert running.end(signal.SIGKILL)
+    running.start()
+    for place in running.places:
+        running.send(place, START + 4 * SIZE, CALLS[0])
+    running.producer.flush(30)
+    after = (START + 2 * SIZE, "CUSTOMER:v1:PREFERENCE", count)
+    running.wait_for({*good, poison, after})
+    running.wait_until(lambda: running.ready()[0] == 200)
+    assert sorted(running.records()) == sorted({*good, after})
+
+
+@pytest.mark.parametrize("running", [LIVE], indirect=True)
+def test_a_record_ahead_of_now_does_not_silence_the_report(running: Running) -> None:
+    """Kafka lets nearly an hour pass."""
+    running.start()
+    sent = 0
+    for step in range(60):
+        for place in running.places[1:]:
+            running.send(place, now(), CALLS[0])
+            sent += 1
+        if step % 10 == 0:
+            running.send(running.places[0], now() + 3_500_000, CALLS[0])
+        running.producer.flush(30)
+        time.sleep(0.1)
+    running.wait_until(lambda: len(running.lines_of(2_000)) >= 3)
+    running.wait_until(lambda: sum(count for _, _, count in running.lines_of(2_000)) == sent)
+    assert running.metric("report_records_ahead_total") == 6
+    assert running.metric("report_records_late_total") == 0
+    assert running.log().count("ahead of the clock") == 1
+    assert running.ready()[0] == 200
+
+
+@pytest.mark.parametrize("running", [LIVE], indirect=True)
+def test_a_writer_that_stays_in_the_past_does_not_silence_the_report(running: Running) -> None:
+    running.start()
+    for _ in range(80):
+        running.send(running.places[0], 1, CALLS[0])
+        running.send(running.places[1], now(), CALLS[1])
+        running.producer.flush(30)
+        time.sleep(0.1)
+        if "PREFERENCE:v1:RECOMMENDATION" in {key for _, key, _ in running.lines_of(2_000)}:
+            return
+    raise AssertionError(running.log())
+
+
+def test_a_writer_counts_for_nobody_but_itself(running: Running) -> None:
+    running.environment["KAFKA_WRITERS"] = f"{running.topics[0]}=customer,{running.topics[1]}=preference"
+    running.environment |= NEVER_IDLE
+    running.start()
+    customer, preference, other = (place for place in running.places if place[1] == 0)
+    for at in (START, START + 2 * SIZE):
+        for place, value in ((customer, CALLS[0]), (customer, CALLS[1]), (preference, CALLS[1]), (other, CALLS[2])):
+            running.send(place, at, value)
+    for place in running.places:
+        running.send(place, START + 2 * SIZE, CALLS[1] if place[0] == preference[0] else CALLS[0])
+    running.producer.flush(30)
+    running.wait_for(
+        {
+            (START, "CUSTOMER:v1:PREFERENCE", 1),
+            (START, "PREFERENCE:v1:RECOMMENDATION", 1),
+            (START, "RECOMMENDATION:v1:", 1),
+        }
+    )
+    assert running.metric("report_records_foreign_total") == 2
 
 
 def test_goes_on_after_kafka_was_away(broker: Broker, tmp_path: Path) -> None:

@@ -85,6 +85,15 @@ def test_calls_and_answers_are_get_unless_a_method_stands_before_them() -> None:
     assert answers(Environment({})) == (Call("GET", "/"),)
 
 
+@pytest.mark.parametrize("value", ["calls", "calls=", "=a", "calls=A b", "calls=customer,"])
+def test_whose_calls_may_be_in_which_topic_is_told_in_pairs(value: str) -> None:
+    environment = Environment({"KAFKA_WRITERS": value})
+    environment.writers("KAFKA_WRITERS")
+    (fault,) = environment.faults
+    assert fault.startswith(f"KAFKA_WRITERS is {value!r}: it must be topic=service, several with commas between them")
+    assert Environment({}).writers("KAFKA_WRITERS") == {}
+
+
 def test_the_clock_of_recommendation_is_a_url() -> None:
     with pytest.raises(SettingsError, match=r"TIME_API_URL is 'clock': it must be a URL"):
         recommendation.main("recommendation", {"TIME_API_URL": "clock"})
