@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import shutil
 import signal
 import time
@@ -14,13 +15,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from lab.ids import Ids
 from lab.node import bundle, environment, probes
 from lab.node.api import Api
 from lab.node.bundle import Mount
 from lab.node.environment import MissingError
 from lab.node.images import Image, parts
 from lab.node.manifest import Manifest
-from lab.node.runtime import KILLED, Runtime
+from lab.node.runtime import KILLED, ROOT, Runtime
 from lab.node.status import Kind, Record, Running, Terminated, Waiting
 from lab.node.volume_manager import VolumeManager
 
@@ -55,6 +57,14 @@ class Pod(Protocol):
     @property
     def namespace(self) -> str:
         """The name of the pod's network namespace."""
+
+    @property
+    def users(self) -> Path:
+        """The pod's user namespace."""
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the machine that are the pod's."""
 
     @property
     def records(self) -> list[Record]:
@@ -201,8 +211,11 @@ class Container:
         variables = await self._variables(image)
         try:
             runs_as = bundle.user(container, pod.manifest, image.user)
+            for number in (runs_as.user, runs_as.group, *runs_as.groups):
+                pod.ids.of(number)
         except ValueError as error:
             raise MissingError(str(error)) from error
+        volumes = pod.volumes.mounts(pod.manifest, container)
         if isinstance(record.state, Terminated):
             record.last = record.state
         record.attempt += 1
@@ -215,20 +228,22 @@ class Container:
         folder.mkdir(parents=True)
         root = folder / "rootfs"
         root.mkdir()
-        mounts = [*bundle.system(root, image.layer), *image.mounts]
+        mounts = [*bundle.system(root), *image.mounts]
         for name, text in bundle.accounts(runs_as).items():
             (root / "etc" / name).write_text(text, encoding="ascii")
+        _give(root, pod.ids.of(0))
         mounts.append(Mount(pod.folder / "etc", bundle.POD_FILES))
-        mounts += pod.volumes.mounts(pod.manifest, container)
+        mounts += volumes
         configuration = bundle.configuration(
             container=container,
             words=environment.command(container, image.entry_point, variables),
             variables=variables,
             runs_as=runs_as,
             mounts=mounts,
-            root=root,
+            root=ROOT,
             host=environment.hostname(pod.manifest),
             network=Path("/run/netns") / pod.namespace,
+            users=pod.users,
             processes=self._shared_processes(),
         )
         await asyncio.to_thread(self._runtime.start, self._identifier, folder, configuration)
@@ -382,6 +397,13 @@ class Container:
             process.kill()
             raise
         return process.returncode or 0, output.decode(errors="replace")
+
+
+def _give(root: Path, owner: int) -> None:
+    """Give a container's root folder, and all in it, to the container's root."""
+    for folder, _, names in os.walk(root):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 as os.walk has them
+            os.chown(path, owner, owner, follow_symlinks=False)
 
 
 def _tail(path: Path) -> str:

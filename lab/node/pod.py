@@ -17,6 +17,7 @@ import httpx2
 from lightkube import ApiError
 
 from lab.engine import files
+from lab.ids import Ids
 from lab.network import Network
 from lab.node.api import Api
 from lab.node.container import Container
@@ -60,7 +61,7 @@ class PodWorker:
         self.manifest = pod
         self.uid: str = pod["metadata"]["uid"]
         self.folder: Path = node.folder / "pods" / self.uid
-        self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims")
+        self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims", node.network.ids)
         self.connected = False
         self._prepared = asyncio.Event()
         self.over = False
@@ -99,6 +100,16 @@ class PodWorker:
     def namespace(self) -> str:
         """The name of the pod's network namespace."""
         return self._node.network.namespace(self._node.number(self.uid))
+
+    @property
+    def users(self) -> Path:
+        """The pod's user namespace."""
+        return self._node.network.users(self._node.number(self.uid))
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the machine that are the pod's."""
+        return self._node.network.ids
 
     @property
     def records(self) -> list[Record]:
