@@ -25,7 +25,6 @@ _CAPABILITIES: Final = (
 )
 """What a container engine lets root keep."""
 
-_ALL: Final = (*_CAPABILITIES, "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
 _SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Folders that are links into /usr on most systems, and folders of their own on others."""
 
@@ -78,13 +77,10 @@ def user(container: Manifest, pod: Manifest, default: int) -> User:
 def capabilities(container: Manifest) -> list[str]:
     """Return the capabilities that a container may have."""
     context: Mapping[str, Any] = container.get("securityContext") or {}
-    if context.get("privileged"):
-        return [f"CAP_{name}" for name in _ALL]
     changes: Mapping[str, Any] = context.get("capabilities") or {}
     dropped = set(changes.get("drop") or [])
     kept = [] if "ALL" in dropped else [name for name in _CAPABILITIES if name not in dropped]
-    added = changes.get("add") or []
-    kept += _ALL if "ALL" in added else added
+    kept += changes.get("add") or []
     return [f"CAP_{name.removeprefix('CAP_')}" for name in dict.fromkeys(kept)]
 
 
@@ -143,9 +139,7 @@ def configuration(
                 {"type": "network", "path": str(network)},
             ],
             "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list"],
-            "readonlyPaths": ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-            if not context.get("privileged")
-            else [],
+            "readonlyPaths": ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
         },
     }
 

@@ -86,10 +86,6 @@ class VolumeManager:
         if kind in volumes.FILES:
             content = await volumes.files(volume, pod, addresses, _Objects(pod, self.api))
             volumes.write(folder, content, owner)
-        elif kind == "hostPath":
-            if not folder.exists():
-                message = f'volume "{volume["name"]}": hostPath {folder} is not on this machine'
-                raise MissingError(message)
         else:
             volumes.make_folder(folder, owner)
 
@@ -117,8 +113,6 @@ class VolumeManager:
 
     def _folder(self, volume: Manifest, pod: Manifest) -> Path:
         kind = volumes.kind(volume)
-        if kind == "hostPath":
-            return Path(volume["hostPath"]["path"])
         if kind == "persistentVolumeClaim":
             return claims.path(self.claims, pod["metadata"]["namespace"], volume[kind]["claimName"])
         return self.folder / str(volume["name"])

@@ -43,7 +43,7 @@ class Objects(Protocol):
 FILES: Final = ("secret", "configMap", "projected", "downwardAPI")
 """The volumes that hold files; the others are folders."""
 
-FOLDERS: Final = ("emptyDir", "persistentVolumeClaim", "hostPath")
+FOLDERS: Final = ("emptyDir", "persistentVolumeClaim")
 
 
 def kind(volume: Manifest) -> str:

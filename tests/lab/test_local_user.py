@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import helm_python
 import pytest
+import yaml
 
 from lab.ids import COUNT
+from lab.lab import ROOT
 from tests.lab.conftest import System, eventually
 from tests.lab.test_node import container, pod
 
@@ -139,3 +144,136 @@ def test_a_link_in_a_volume_does_not_lead_out_of_it(namespace: System) -> None:
     delete(namespace, "linker", "follower")
     namespace.kubectl("-n", NAMESPACE, "delete", "persistentvolumeclaim", "linked")
     secret.unlink()
+
+
+def kubectl_as(node: System, token: str, *arguments: str, text: str) -> subprocess.CompletedProcess[str]:
+    """Run kubectl with a token alone."""
+    certificate = node.plane.folder / "certificates" / "ca.crt"
+    command = [
+        str(Path(sys.executable).parent / "kubectl"),
+        "--kubeconfig=/dev/null",
+        f"--server={node.plane.address}",
+        f"--certificate-authority={certificate}",
+        f"--token={token}",
+    ]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, input=text, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def operator_token(namespace: System) -> str:
+    """Return a token of the cluster operator, with the rights that its chart gives it in the namespace."""
+    with helm_python.Chart.load(ROOT / "lab" / "charts" / "strimzi-kafka-operator") as chart:
+        values = {"watchNamespaces": [NAMESPACE]}
+        texts = chart.render(values, name="attacked", namespace=NAMESPACE).values()
+    wanted = [item for text in texts for item in yaml.safe_load_all(text) if item and item["kind"] != "Deployment"]
+    for item in wanted:
+        namespace.kubectl("-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(item))
+    return namespace.kubectl("-n", NAMESPACE, "create", "token", "strimzi-cluster-operator")
+
+
+def attack(**spec: Any) -> dict[str, Any]:
+    """Return a pod of root's that is more than a pod by what is given."""
+    return pod("attack", container("main", "sleep 1000", securityContext={"runAsUser": 0}), **spec)
+
+
+def with_main(*, shared: bool = True, **more: Any) -> dict[str, Any]:
+    """Return a pod of root's whose container is more than a container by what is given; ``shared`` are its users."""
+    context = {"runAsUser": 0, **more.pop("securityContext", {})}
+    return pod("attack", container("main", "sleep 1000", securityContext=context, **more), hostUsers=shared)
+
+
+NETWORK = {"securityContext": {"runAsUser": 0, "capabilities": {"add": ["NET_ADMIN"]}}}
+REDIRECTION = {"image": "docker.io/istio/proxyv2:1.31", "args": ["istio-iptables", "-p", "15001"], **NETWORK}
+ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
+    "host path": (attack(volumes=[{"name": "root", "hostPath": {"path": "/"}}]), "hostPath"),
+    "host network": (attack(hostNetwork=True), "hostNetwork"),
+    "host processes": (attack(hostPID=True), "hostPID"),
+    "host memory": (attack(hostIPC=True), "hostIPC"),
+    "host port": (with_main(ports=[{"containerPort": 80, "hostPort": 80}]), "hostPort"),
+    "privileged": (with_main(securityContext={"privileged": True}), "privileged"),
+    "proc": (with_main(shared=False, securityContext={"procMount": "Unmasked"}), "procMount"),
+    "administrator": (with_main(securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}), "capabilities"),
+    "all capabilities": (with_main(securityContext={"capabilities": {"add": ["ALL"]}}), "capabilities"),
+    "network": (with_main(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}), "capabilities"),
+    "network, by name": (attack(initContainers=[container("istio-init", "true", **NETWORK)]), "capabilities"),
+    "network, by name and image": (
+        attack(initContainers=[{"name": "istio-init", **REDIRECTION, "command": ["sh"]}]),
+        "capabilities",
+    ),
+    "network, by another image": (
+        attack(initContainers=[{"name": "istio-init", **REDIRECTION, "image": "services:proxyv2"}]),
+        "capabilities",
+    ),
+    "network, by other words": (
+        attack(initContainers=[{"name": "istio-init", **REDIRECTION, "args": ["proxy"]}]),
+        "capabilities",
+    ),
+    "network, in two": (
+        attack(
+            initContainers=[{"name": "istio-init", **REDIRECTION}, container("other", "true", **NETWORK)],
+        ),
+        "capabilities",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_operator_s_token_makes_no_pod_that_is_root_on_the_machine(
+    namespace: System, operator_token: str, name: str
+) -> None:
+    manifest, word = ATTACKS[name]
+    manifest = json.loads(json.dumps(manifest))
+    manifest["metadata"]["namespace"] = NAMESPACE
+    made = kubectl_as(namespace, operator_token, "create", "-f", "-", text=json.dumps(manifest))
+    if made.returncode == 0:
+        delete(namespace, "attack")
+    assert made.returncode != 0, made.stdout
+    assert "'lab-pods'" in made.stderr, made.stderr
+    assert word in made.stderr, made.stderr
+
+
+def test_a_container_to_debug_with_is_no_way_out_either(namespace: System) -> None:
+    run(namespace, "debugged")
+    found = {"name": "debug", "image": "services:test", "securityContext": {"privileged": True}}
+    patch = json.dumps({"spec": {"ephemeralContainers": [found]}})
+    words = ("-n", NAMESPACE, "patch", "pod", "debugged", "--subresource=ephemeralcontainers", "-p", patch)
+    assert "privileged containers are refused" in namespace.try_kubectl(*words).stderr
+    delete(namespace, "debugged")
+
+
+def test_pods_with_no_more_than_baseline_and_the_redirection_are_let_in(namespace: System, operator_token: str) -> None:
+    manifest = with_main(securityContext={"capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}})
+    manifest["spec"]["initContainers"] = [{"name": "istio-init", **REDIRECTION}]
+    manifest["metadata"]["namespace"] = NAMESPACE
+    words = ("create", "--dry-run=server", "-f", "-")
+    made = kubectl_as(namespace, operator_token, *words, text=json.dumps(manifest))
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize("kind", ["hostPath", "local"])
+def test_nobody_but_the_node_makes_volumes_in_folders_of_the_machine(
+    namespace: System, tmp_path: Path, kind: str
+) -> None:
+    """The node removes the folders of volumes that it takes for its own, once their claims are gone."""
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    where: dict[str, Any] = {kind: {"path": str(folder)}}
+    if kind == "local":
+        term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["lab"]}]}
+        where["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
+    made = namespace.try_kubectl(
+        "create",
+        "-f",
+        "-",
+        text=json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": "bait", "annotations": {"pv.kubernetes.io/provisioned-by": "lab"}},
+                "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], **where},
+            }
+        ),
+    )
+    time.sleep(1 if made.returncode == 0 else 0)
+    assert folder.exists()
+    assert "by the lab's node alone" in made.stderr, made.stdout + made.stderr
