@@ -97,6 +97,7 @@ class Container:
         numbers = [int(entry.name) for entry in self.folder.iterdir()] if self.folder.is_dir() else []
         record.attempt = max(numbers, default=-1)
         record.restarts = max(record.attempt, 0)
+        record.restore(pod.manifest)
 
     @property
     def runs(self) -> bool:
@@ -116,15 +117,16 @@ class Container:
     async def supervise(self) -> None:
         """Run the container, again and again where its pod says so."""
         record, pod = self.record, self._pod
-        begun = self._adopt()
+        # One that runs since before this agent, or has ended, is attended to first.
+        adopted = record.attempt >= 0 and self._runtime.was_started(self._attempt_folder)
         failures = 0
         while True:
-            if not begun:
+            if not adopted:
                 image = await self._image()
                 await pod.until_there(functools.partial(self._start, image), [record])
-            begun = False
             since = time.monotonic()
-            code = await self._attend()
+            code = await self._attend(adopted=adopted)
+            adopted = False
             if not self._starts_again(code):
                 pod.touch()
                 return
@@ -173,17 +175,6 @@ class Container:
         if record.kind is Kind.INIT:
             return code != 0 and policy != "Never"
         return policy == "Always" or (policy == "OnFailure" and code != 0)
-
-    def _adopt(self) -> bool:
-        """Tell whether there is a container to attend to: one that runs since before this agent, or has ended."""
-        record = self.record
-        if record.attempt < 0:
-            return False
-        if self.runs:
-            return True
-        if record.kind is not Kind.MAIN and (self._attempt_folder / "exit").exists():
-            return not record.sidecar
-        return False
 
     # Its start.
 
@@ -283,18 +274,24 @@ class Container:
 
     # From a start to an end.
 
-    async def _attend(self) -> int:
-        """Be with the container from its start to its end: status, hooks, probes; return its exit code."""
+    async def _attend(self, *, adopted: bool) -> int:
+        """Be with the container from its start to its end: status, hooks, probes; return its exit code.
+
+        :param adopted: whether it was started by an agent before this one.
+        """
         record, pod, folder = self.record, self._pod, self._attempt_folder
         process = await self._runtime.started(folder)
         begin = datetime.now(UTC)
         watching: list[asyncio.Task[None]] = []
         if process is not None:
             begin = datetime.fromtimestamp((folder / "pid").stat().st_mtime, UTC)
+        if process is not None and (self.runs or not adopted):
+            known = adopted and isinstance(record.state, Running)
             record.state = Running(begin, process)
             pod.touch()
-            watching = [asyncio.create_task(self._probe())]
-            await pod.event("Normal", "Started", f"Container started: {record.name}")
+            watching = [asyncio.create_task(self._probe(known=known))]
+            if not known:
+                await pod.event("Normal", "Started", f"Container started: {record.name}")
         try:
             code = await self._runtime.wait(folder)
         finally:
@@ -303,17 +300,23 @@ class Container:
         message = "" if process is not None else _tail(folder / "log")
         if process is not None and code == KILLED and not (folder / "exit").exists():
             message = "the process that waited for it was killed"
-        record.state = Terminated(code, begin, datetime.now(UTC), message)
+        record.state = Terminated(code, begin, self._runtime.ended_at(folder), message)
         record.ready = False
         record.started = record.started and not record.sidecar
         pod.touch()
         return code
 
-    async def _probe(self) -> None:
+    async def _probe(self, *, known: bool) -> None:
+        """Run the hook for the start, and probe from then on.
+
+        :param known: whether an agent before this one has told of the start; what it found last holds until probes say
+            otherwise.
+        """
         record, pod = self.record, self._pod
         container, found = record.container, probes.of(record.container)
         try:
-            await self._hook("postStart")
+            if not known:
+                await self._hook("postStart")
         except OSError as error:
             await pod.event("Warning", "FailedPostStartHook", str(error))
             await self.stop(2)
@@ -336,7 +339,7 @@ class Container:
             if not healthy:
                 await self._unhealthy("Liveness", message, kill=True)
 
-        if "startup" in found:
+        if "startup" in found and not record.started:
             watching = asyncio.create_task(
                 probes.watch(found["startup"], container, address, self._execute, begun, healthy=False)
             )
@@ -346,12 +349,12 @@ class Container:
                 watching.cancel()
         record.started = True
         self.begun.set()
-        record.ready = "readiness" not in found
+        record.ready = record.ready or "readiness" not in found
         pod.touch()
         async with asyncio.TaskGroup() as group:
             if "readiness" in found:
                 group.create_task(
-                    probes.watch(found["readiness"], container, address, self._execute, readiness, healthy=False)
+                    probes.watch(found["readiness"], container, address, self._execute, readiness, healthy=record.ready)
                 )
             if "liveness" in found:
                 group.create_task(

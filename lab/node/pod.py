@@ -25,7 +25,7 @@ from lab.node.environment import MissingError
 from lab.node.images import Image
 from lab.node.manifest import Manifest, key
 from lab.node.runtime import Runtime
-from lab.node.status import Kind, Record, Waiting, conditions, phase, stamp
+from lab.node.status import OVER, Kind, Record, Waiting, conditions, phase, stamp
 from lab.node.volume_manager import VolumeManager
 
 _log = logging.getLogger(__name__)
@@ -60,14 +60,14 @@ class PodWorker:
         """Take the pod's containers up where an agent before this one left them."""
         self.manifest = pod
         self.uid: str = pod["metadata"]["uid"]
+        self._node = node
         self.folder: Path = node.folder / "pods" / self.uid
         self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims", node.network.ids)
-        self.connected = False
+        self.connected = (self.folder / "connected").exists() and self._network_namespace.exists()
         self._prepared = asyncio.Event()
         self.over = False
         """Whether all but the sidecars have ended for good."""
         self.ended = asyncio.Event()
-        self._node = node
         spec = pod["spec"]
         kinds = (
             (Kind.INIT, spec.get("initContainers") or []),
@@ -102,6 +102,10 @@ class PodWorker:
         return self._node.network.namespace(self._node.number(self.uid))
 
     @property
+    def _network_namespace(self) -> Path:
+        return Path("/run/netns") / self.namespace
+
+    @property
     def users(self) -> Path:
         """The pod's user namespace."""
         return self._node.network.users(self._node.number(self.uid))
@@ -117,9 +121,12 @@ class PodWorker:
         return [container.record for container in self.containers]
 
     def begin(self) -> None:
-        """Start to run the pod."""
+        """Start to run the pod; one that is over by its status is no more than put away."""
         self._spawn(self._publish())
-        self._spawn(self._live())
+        if (self.manifest.get("status") or {}).get("phase") in OVER:
+            self._spawn(self._finish())
+        else:
+            self._spawn(self._live())
 
     def update(self, pod: Manifest) -> None:
         """Take a newer version of the pod: it may have to end, or have one more container to debug it with."""
@@ -182,7 +189,10 @@ class PodWorker:
         async with asyncio.TaskGroup() as group:
             for container in later:
                 group.create_task(container.supervise())
-        # All have ended and none is to be started again: sidecars end with them.
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """End the sidecars: all others have ended, and none is to be started again."""
         self.over = True
         for container in reversed(self.containers):
             if container.record.sidecar:
@@ -191,15 +201,13 @@ class PodWorker:
 
     async def _prepare(self) -> None:
         if not self.connected:
-            namespace = Path("/run/netns") / self.namespace
-            if not (self.folder / "connected").exists() or not namespace.exists():
-                number, address = self._node.number(self.uid), self.address
-                await asyncio.to_thread(self._node.network.attach, number, address)
-                await asyncio.to_thread(self._node.network.configure, number, self._network_settings())
-                (self.folder / "connected").touch()
+            number, address = self._node.number(self.uid), self.address
+            await asyncio.to_thread(self._node.network.attach, number, address)
+            await asyncio.to_thread(self._node.network.configure, number, self._network_settings())
+            (self.folder / "connected").touch()
             self.connected = True
-            await self._node.connect(self)
             self.touch()
+        await self._node.connect(self)
         await self.volumes.write(self.manifest, self.addresses)
 
     def _network_settings(self) -> dict[str, str]:

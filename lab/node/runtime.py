@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,6 +100,15 @@ class Runtime:
         await asyncio.sleep(0)
         code = _number(folder / "exit")
         return KILLED if code is None else code
+
+    def was_started(self, folder: Path) -> bool:
+        """Tell whether a container was started in that folder, whatever has become of it."""
+        return (folder / "exit").exists() or _number(folder / "shim.pid") is not None
+
+    def ended_at(self, folder: Path) -> datetime:
+        """Return when a container's end was seen, as far as somebody saw it."""
+        path = folder / "exit"
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else datetime.now(UTC)
 
     def runs(self, folder: Path) -> bool:
         """Tell whether a container that was started in that folder is still waited for."""
