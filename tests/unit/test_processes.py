@@ -53,6 +53,7 @@ def test_a_supervised_process_is_started_again_and_stopped_with_its_supervisor(t
     process.stop()
     found = lines.read_text().split()
     assert len(found) >= 2
+    assert len(found) - 1 <= process.exits() <= len(found)
     time.sleep(1.5)
     assert lines.read_text().split() == found
 
