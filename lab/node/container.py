@@ -88,6 +88,7 @@ class Container:
         self.record = record
         self.folder = pod.folder / "containers" / record.name
         """A folder for each attempt to run, by its number."""
+        self._starting: asyncio.Task[None] | None = None
         self.begun = asyncio.Event()
         """Set once it has started, and its startup probe has passed."""
         self._pod = pod
@@ -150,6 +151,9 @@ class Container:
     async def stop(self, grace: float) -> None:
         """End the container: its hook, a signal, and after ``grace`` seconds force."""
         record, folder = self.record, self._attempt_folder
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+            await self._runtime.started(folder)
         if record.attempt >= 0 and self.runs:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(grace, 0)):
@@ -237,7 +241,10 @@ class Container:
             users=pod.users,
             processes=self._shared_processes(),
         )
-        await asyncio.to_thread(self._runtime.start, self._identifier, folder, configuration)
+        # A thread goes on when the pod has to end meanwhile; its end waits for that.
+        start = asyncio.to_thread(self._runtime.start, self._identifier, folder, configuration)
+        self._starting = asyncio.create_task(start)
+        await asyncio.shield(self._starting)
         self._drop_old()
 
     def _drop_old(self) -> None:

@@ -64,6 +64,7 @@ class PodWorker:
         self.folder: Path = node.folder / "pods" / self.uid
         self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims", node.network.ids)
         self.connected = (self.folder / "connected").exists() and self._network_namespace.exists()
+        self._attaching: asyncio.Task[None] | None = None
         self._prepared = asyncio.Event()
         self.over = False
         """Whether all but the sidecars have ended for good."""
@@ -201,14 +202,19 @@ class PodWorker:
 
     async def _prepare(self) -> None:
         if not self.connected:
-            number, address = self._node.number(self.uid), self.address
-            await asyncio.to_thread(self._node.network.attach, number, address)
-            await asyncio.to_thread(self._node.network.configure, number, self._network_settings())
-            (self.folder / "connected").touch()
+            # A thread goes on when the pod has to end meanwhile; its end waits for that.
+            self._attaching = asyncio.create_task(asyncio.to_thread(self._attach, self._network_settings()))
+            await asyncio.shield(self._attaching)
             self.connected = True
             self.touch()
         await self._node.connect(self)
         await self.volumes.write(self.manifest, self.addresses)
+
+    def _attach(self, settings: Mapping[str, str]) -> None:
+        number = self._node.number(self.uid)
+        self._node.network.attach(number, self.address)
+        self._node.network.configure(number, settings)
+        (self.folder / "connected").touch()
 
     def _network_settings(self) -> dict[str, str]:
         context = self.manifest["spec"].get("securityContext") or {}
@@ -276,7 +282,9 @@ class PodWorker:
     async def clean(self) -> None:
         """Remove the pod's network and files."""
         self.connected = False
-        if (self.folder / "connected").exists():
+        if self._attaching is not None:
+            await asyncio.wait([self._attaching])
+        if self._attaching is not None or (self.folder / "connected").exists():
             await asyncio.to_thread(self._node.network.detach, self._node.number(self.uid))
         self._node.api.forget(self.uid)
         self._node.release(self.uid)
