@@ -65,16 +65,20 @@ class VolumeManager:
                     await self._write(volume, pod, addresses)
 
     def mounts(self, pod: Manifest, container: Manifest) -> list[Mount]:
-        """Return what a container has of the volumes."""
+        """Return what a container has of the volumes.
+
+        :raises MissingError: if that is not there, or a container could have it lead elsewhere.
+        """
         available = volumes.by_name(pod)
         mounts: list[Mount] = []
         outer: list[Mount] = []
         for item in container.get("volumeMounts") or []:
-            folder = self._folder(available[item["name"]], pod)
+            volume = available[item["name"]]
+            folder = self._folder(volume, pod)
             if item.get("subPath"):
-                folder = self._below(folder, item["subPath"], self._owner(pod))
+                folder = _below(folder, volume, item["subPath"])
             mounts.append(Mount(folder, item["mountPath"], bool(item.get("readOnly"))))
-            if volumes.kind(available[item["name"]]) in volumes.FILES and not item.get("subPath"):
+            if volumes.kind(volume) in volumes.FILES and not item.get("subPath"):
                 outer.append(mounts[-1])
         for mount in outer:
             _make_places(mount, mounts)
@@ -97,25 +101,27 @@ class VolumeManager:
             message = f"fsGroup: {error}"
             raise MissingError(message) from error
 
-    @staticmethod
-    def _below(folder: Path, path: str, owner: Owner) -> Path:
-        """Return a file or folder of a volume, where a link that a container made leads nowhere else.
-
-        :raises MissingError: if it does.
-        """
-        found = (folder / path).resolve()
-        if not found.is_relative_to(folder.resolve()):
-            message = f'subPath "{path}" leads out of its volume'
-            raise MissingError(message)
-        if not found.exists():
-            volumes.make_folder(found, owner)
-        return found
-
     def _folder(self, volume: Manifest, pod: Manifest) -> Path:
         kind = volumes.kind(volume)
         if kind == "persistentVolumeClaim":
             return claims.path(self.claims, pod["metadata"]["namespace"], volume[kind]["claimName"])
         return self.folder / str(volume["name"])
+
+
+def _below(folder: Path, volume: Manifest, path: str) -> Path:
+    """Return a part of a volume that containers cannot write, for they could make a link there that leads out of it.
+
+    :raises MissingError: for any other volume, and for what is not there.
+    """
+    where = f'subPath "{path}" of volume "{volume["name"]}"'
+    if volumes.kind(volume) not in volumes.FILES:
+        message = f"{where}: the lab has subPath for volumes of kind {', '.join(volumes.FILES)}"
+        raise MissingError(message)
+    found = (folder / path).resolve()
+    if not found.exists():
+        message = f"{where} is not there"
+        raise MissingError(message)
+    return found
 
 
 def _make_places(outer: Mount, mounts: Iterable[Mount]) -> None:

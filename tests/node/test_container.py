@@ -204,22 +204,22 @@ def test_a_volume_of_files_has_places_for_what_is_mounted_in_it(tmp_path: Path) 
     assert {path.name for path in (tmp_path / "outer").iterdir() if path.name[:2] != ".."} == {"b", "in"}
 
 
-def test_a_path_in_a_volume_leads_nowhere_else(tmp_path: Path) -> None:
+def test_a_path_is_taken_in_volumes_that_containers_cannot_write(tmp_path: Path) -> None:
     manager = VolumeManager(Any, tmp_path, tmp_path / "claims", Ids(0))  # type: ignore[arg-type]
-    spec = {"volumes": [{"name": "data", "emptyDir": {}}]}
+    spec = {"volumes": [{"name": "data", "emptyDir": {}}, {"name": "files", "configMap": {"name": "a"}}]}
+    volumes.write(tmp_path / "files", {"a": File(b"1")}, Owner(os.geteuid()))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "out").symlink_to(tmp_path)
-    (tmp_path / "data" / "in").symlink_to("there")
-    (tmp_path / "data" / "there").mkdir()
 
-    def source(path: str) -> Path:
-        mounted = [{"name": "data", "mountPath": "/data", "subPath": path}]
+    def source(name: str, path: str) -> Path:
+        mounted = [{"name": name, "mountPath": "/data", "subPath": path}]
         return manager.mounts({**POD, "spec": spec}, {"volumeMounts": mounted})[0].source
 
-    assert source("in") == tmp_path / "data" / "there"
-    for path in ("out", "out/secret"):
-        with pytest.raises(MissingError, match=f'subPath "{path}" leads out of its volume'):
-            source(path)
+    assert source("files", "a").read_text() == "1"
+    with pytest.raises(MissingError, match='subPath "b" of volume "files" is not there'):
+        source("files", "b")
+    with pytest.raises(MissingError, match='subPath "out" of volume "data": the lab has subPath for volumes of kind'):
+        source("data", "out")
 
 
 def test_names_are_those_of_kubernetes_dns() -> None:
