@@ -55,6 +55,11 @@ class Network:
         return self.pods[1]
 
     @property
+    def people(self) -> IPv4Address:
+        """The address of the machine that its users but root have for pods."""
+        return self.pods[-2]
+
+    @property
     def ids(self) -> Ids:
         """The ids of the machine that are the containers'."""
         return Ids(self.index)
@@ -97,6 +102,7 @@ class Network:
                 # Of its own, or it would change with the interfaces that come and go, and pods would lose it.
                 f"link add {self.bridge} address 02:00:00:00:00:{self.index:02x} type bridge",
                 f"address add {self.node}/{self.pods.prefixlen} dev {self.bridge}",
+                f"address add {self.people}/32 dev {self.bridge}",
                 f"link set {self.bridge} up",
                 # Otherwise a Service's address would be asked for from another interface's address.
                 f"route add {self.services} dev {self.bridge} src {self.node}",

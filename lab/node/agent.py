@@ -234,12 +234,14 @@ class Agent:
         # Rules out of half of what there is would close what is open.
         for informer in (self._pods, *self._informers.values()):
             await informer.synced.wait()
+        bridge = self.network.bridge
+        people = rules.people_chain(bridge, self.network.people)
         while True:
             await self._dirty.wait()
             await asyncio.sleep(_SETTLE_SECONDS)
             self._dirty.clear()
             cluster = self._cluster()
-            await self._give("", rules.table(self.network.bridge, rules.service_chains(cluster)), None)
+            await self._give("", rules.table(bridge, [*rules.service_chains(cluster), people]), None)
             for worker in list(self._workers.values()):
                 if worker.connected:
                     await self._apply(worker, cluster)

@@ -18,6 +18,7 @@ from lab.ids import COUNT
 from lab.lab import ROOT
 from tests.lab.conftest import System, eventually
 from tests.lab.test_node import container, pod
+from tests.lab.traffic import address as traffic_address
 
 pytestmark = pytest.mark.lab
 
@@ -277,3 +278,26 @@ def test_nobody_but_the_node_makes_volumes_in_folders_of_the_machine(
     time.sleep(1 if made.returncode == 0 else 0)
     assert folder.exists()
     assert "by the lab's node alone" in made.stderr, made.stdout + made.stderr
+
+
+CLOSED = (
+    ("kafka", "strimzi.io/name=demo-app-log-cluster-kafka", (8443, 9090, 9091, 9092, 9404, 15020)),
+    ("demo-app", "app=customer", (8080, 15006, 15020, 15090)),
+)
+
+
+@pytest.mark.parametrize(("of", "selector", "ports"), CLOSED, ids=[item[1] for item in CLOSED])
+def test_a_user_of_the_machine_is_a_stranger_to_pods(
+    system: System, of: str, selector: str, ports: tuple[int, ...]
+) -> None:
+    address = system.get("-n", of, "pods", "-l", selector)["items"][0]["status"]["podIP"]
+    connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    answers = [
+        port for port in ports if as_user(1001, f"/usr/bin/python3 -c '{connect}' {address} {port}").returncode == 0
+    ]
+    assert answers == []
+
+
+def test_a_user_of_the_machine_may_call_what_is_open_to_all(system: System) -> None:
+    said = as_user(1001, f"curl --silent --max-time 10 {traffic_address(system)}")
+    assert said.stdout.startswith("customer => "), said
