@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import time
 
 import pytest
 
-from lab.ids import COUNT, Ids, taken
+from lab.errors import LabError
+from lab.ids import COUNT, Ids, refuse_taken, taken
 from lab.network import LABS
 
 pytestmark = pytest.mark.unit
@@ -48,3 +52,26 @@ def test_ids_beside_the_range_are_nobody_s_business() -> None:
 def test_a_range_that_overlaps_is_named_with_its_owner_and_file(first: int, count: int) -> None:
     found = taken(IDS, [], [("/etc/subuid", f"ann:100000:65536\nbob:{first}:{count}\n")])
     assert found == f"bob has {first} to {first + count - 1} in /etc/subuid"
+
+
+def test_a_process_with_an_id_of_the_range_is_named_before_anything_starts() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can have a process run under another id")
+    ids = Ids(LABS - 1)
+    refuse_taken(ids)
+    for become in (f"--reuid={ids.first}", f"--regid={ids.first + 7}", f"--groups={ids.first + COUNT - 1}"):
+        more = [] if become.startswith("--groups") else ["--clear-groups"]
+        with subprocess.Popen(["setpriv", become, *more, "sleep", "60"]) as stranger:
+            try:
+                with pytest.raises(
+                    LabError, match=f"process {stranger.pid} has {become.partition('=')[2]}; .* --network"
+                ):
+                    _until_refused(ids)
+            finally:
+                stranger.kill()
+
+
+def _until_refused(ids: Ids) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        refuse_taken(ids)
