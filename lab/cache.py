@@ -38,7 +38,10 @@ def once(name: str, make: Callable[[Path], None]) -> Path:
         # Whoever only reads, as a pod does, needs no right to write here.
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f"{name.partition('-')[0]}.lock").open("w") as lock:
+    # Whoever may open a file may lock it.
+    path = target.parent / f"{name.partition('-')[0]}.lock"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
+        os.fchmod(lock.fileno(), 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
             return target

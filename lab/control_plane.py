@@ -25,6 +25,9 @@ PORT: Final = 6443
 LOOPBACK: Final = "127.0.0.1"
 
 _READY_SECONDS: Final = 120
+_ATTEMPTS: Final = 3
+"""How often a process may end before it is ready."""
+
 _LINGERING_SECONDS: Final = 5
 """For how long a process that was killed may hold its ports."""
 
@@ -122,12 +125,19 @@ class ControlPlane:
             raise LabError(message)
 
     def _wait_until_ready(self, needed: list[Process]) -> None:
+        exits = [process.exits() for process in needed]
         deadline = time.monotonic() + _READY_SECONDS
         while not self.is_ready():
-            for process in needed:
-                if process.pid() is None:
-                    message = f"{process.name} ended: {process.last_words()} (log: {process.log})"
-                    raise LabError(message)
+            ended = [
+                process.exits() - before if process.pid() else _ATTEMPTS
+                for process, before in zip(needed, exits, strict=True)
+            ]
+            if max(ended) >= _ATTEMPTS:
+                # The first that has ended took the others with it.
+                first = next(process for process, times in zip(needed, ended, strict=True) if times)
+                message = f"{first.name} ended: {first.last_words()} (log: {first.log})"
+                self.stop()
+                raise LabError(message)
             if time.monotonic() > deadline:
                 last = needed[-1]
                 message = f"{last.name} is not ready after {_READY_SECONDS} s: {last.last_words()} (log: {last.log})"
@@ -151,8 +161,8 @@ class ControlPlane:
         }
         files.replace(self.folder / name, yaml.safe_dump(document).encode())
 
-    def _process(self, name: str, *arguments: str, supervised: bool = False) -> Process:
-        return Process(name, self.folder, arguments, supervised)
+    def _process(self, name: str, *arguments: str) -> Process:
+        return Process(name, self.folder, arguments, supervised=True)
 
     def _etcd(self) -> Process:
         client, peer = (f"https://{self.host}:{self.port + offset}" for offset in (1, 2))
@@ -227,8 +237,6 @@ class ControlPlane:
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--concurrent-gc-syncs=50",
-            # It ends whenever the API server is not there for it.
-            supervised=True,
         )
 
 

@@ -32,7 +32,9 @@ EXAMPLES: Final = ROOT / "examples"
 PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
 ENGINES: Final = ("lab", "pulumi")
-_RIGHTS: Final = ROOT / "lab" / "node" / "rights.yaml"
+_MANIFESTS: Final = tuple(ROOT / "lab" / "node" / name for name in ("rights.yaml", "admission.yaml"))
+"""What the node may do, and what pods on it may not have."""
+
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
 
 
@@ -99,7 +101,8 @@ class Lab:
         say("control plane: starting" if plane.processes()[1].pid() is None else "control plane: running")
         plane.start(binaries)
         say(f"control plane: ready at {plane.address} (KUBECONFIG={plane.kubeconfig})")
-        Cluster(plane.kubeconfig).apply(_RIGHTS)
+        for manifests in _MANIFESTS:
+            Cluster(plane.kubeconfig).apply(manifests)
         for process in self.node(binaries):
             process.start(binaries)
 

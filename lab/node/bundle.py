@@ -25,7 +25,6 @@ _CAPABILITIES: Final = (
 )
 """What a container engine lets root keep."""
 
-_ALL: Final = (*_CAPABILITIES, "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
 _SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Folders that are links into /usr on most systems, and folders of their own on others."""
 
@@ -35,12 +34,11 @@ POD_FILES: Final = "/.pod"
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of this machine, and where the container sees it; with a ``layer``, that lies over it."""
+    """A file or folder of this machine, and where the container sees it."""
 
     source: Path
     target: str
     read_only: bool = True
-    layer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,10 @@ def user(container: Manifest, pod: Manifest, default: int) -> User:
 def capabilities(container: Manifest) -> list[str]:
     """Return the capabilities that a container may have."""
     context: Mapping[str, Any] = container.get("securityContext") or {}
-    if context.get("privileged"):
-        return [f"CAP_{name}" for name in _ALL]
     changes: Mapping[str, Any] = context.get("capabilities") or {}
     dropped = set(changes.get("drop") or [])
     kept = [] if "ALL" in dropped else [name for name in _CAPABILITIES if name not in dropped]
-    added = changes.get("add") or []
-    kept += _ALL if "ALL" in added else added
+    kept += changes.get("add") or []
     return [f"CAP_{name.removeprefix('CAP_')}" for name in dict.fromkeys(kept)]
 
 
@@ -99,12 +94,14 @@ def configuration(
     root: Path,
     host: str,
     network: Path,
+    users: Path,
     processes: Path | None = None,
 ) -> dict[str, Any]:
     """Return a container's ``config.json`` (OCI runtime specification 1.0).
 
     :param root: its root folder.
     :param network: the network namespace that it joins.
+    :param users: the user namespace that it joins.
     :param processes: the PID namespace that it joins; its own without one.
     """
     context: Mapping[str, Any] = container.get("securityContext") or {}
@@ -134,6 +131,7 @@ def configuration(
         "mounts": [*_system_mounts(), *(_bound(mount) for mount in _outermost_first(mounts))],
         "linux": {
             "namespaces": [
+                {"type": "user", "path": str(users)},
                 pid,
                 {"type": "mount"},
                 {"type": "ipc"},
@@ -141,9 +139,7 @@ def configuration(
                 {"type": "network", "path": str(network)},
             ],
             "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list"],
-            "readonlyPaths": ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-            if not context.get("privileged")
-            else [],
+            "readonlyPaths": ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
         },
     }
 
@@ -172,21 +168,16 @@ def _outermost_first(mounts: Sequence[Mount]) -> list[Mount]:
 
 
 def _bound(mount: Mount) -> dict[str, Any]:
-    if mount.layer is not None:
-        options = ["ro", f"lowerdir={mount.layer}:{mount.source}"]
-        return {"destination": mount.target, "type": "overlay", "source": "overlay", "options": options}
     options = ["rbind", "rprivate", "nosuid", "nodev", "ro" if mount.read_only else "rw"]
     return {"destination": mount.target, "type": "bind", "source": str(mount.source), "options": options}
 
 
-def system(root: Path, layer: Path | None = None) -> list[Mount]:
+def system(root: Path) -> list[Mount]:
     """Return this machine's programs and libraries as mounts, and give ``root`` the links and folders of a system.
-
-    :param layer: lies over ``/usr``.
 
     ``/etc`` is the container's own: names are looked up in the files that the node keeps for its pod.
     """
-    mounts = [Mount(Path("/usr"), "/usr", layer=layer)]
+    mounts = [Mount(Path("/usr"), "/usr")]
     for name in _SYSTEM:
         path = Path("/") / name
         if path.is_symlink():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import shutil
 import signal
 import time
@@ -14,13 +15,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from lab.ids import Ids
 from lab.node import bundle, environment, probes
 from lab.node.api import Api
 from lab.node.bundle import Mount
 from lab.node.environment import MissingError
 from lab.node.images import Image, parts
 from lab.node.manifest import Manifest
-from lab.node.runtime import KILLED, Runtime
+from lab.node.runtime import KILLED, ROOT, Runtime
 from lab.node.status import Kind, Record, Running, Terminated, Waiting
 from lab.node.volume_manager import VolumeManager
 
@@ -57,6 +59,14 @@ class Pod(Protocol):
         """The name of the pod's network namespace."""
 
     @property
+    def users(self) -> Path:
+        """The pod's user namespace."""
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the machine that are the pod's."""
+
+    @property
     def records(self) -> list[Record]:
         """What is known of the pod's containers."""
 
@@ -78,6 +88,7 @@ class Container:
         self.record = record
         self.folder = pod.folder / "containers" / record.name
         """A folder for each attempt to run, by its number."""
+        self._starting: asyncio.Task[None] | None = None
         self.begun = asyncio.Event()
         """Set once it has started, and its startup probe has passed."""
         self._pod = pod
@@ -87,6 +98,7 @@ class Container:
         numbers = [int(entry.name) for entry in self.folder.iterdir()] if self.folder.is_dir() else []
         record.attempt = max(numbers, default=-1)
         record.restarts = max(record.attempt, 0)
+        record.restore(pod.manifest)
 
     @property
     def runs(self) -> bool:
@@ -106,15 +118,16 @@ class Container:
     async def supervise(self) -> None:
         """Run the container, again and again where its pod says so."""
         record, pod = self.record, self._pod
-        begun = self._adopt()
+        # One that runs since before this agent, or has ended, is attended to first.
+        adopted = record.attempt >= 0 and self._runtime.was_started(self._attempt_folder)
         failures = 0
         while True:
-            if not begun:
+            if not adopted:
                 image = await self._image()
                 await pod.until_there(functools.partial(self._start, image), [record])
-            begun = False
             since = time.monotonic()
-            code = await self._attend()
+            code = await self._attend(adopted=adopted)
+            adopted = False
             if not self._starts_again(code):
                 pod.touch()
                 return
@@ -138,6 +151,9 @@ class Container:
     async def stop(self, grace: float) -> None:
         """End the container: its hook, a signal, and after ``grace`` seconds force."""
         record, folder = self.record, self._attempt_folder
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+            await self._runtime.started(folder)
         if record.attempt >= 0 and self.runs:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(grace, 0)):
@@ -163,17 +179,6 @@ class Container:
         if record.kind is Kind.INIT:
             return code != 0 and policy != "Never"
         return policy == "Always" or (policy == "OnFailure" and code != 0)
-
-    def _adopt(self) -> bool:
-        """Tell whether there is a container to attend to: one that runs since before this agent, or has ended."""
-        record = self.record
-        if record.attempt < 0:
-            return False
-        if self.runs:
-            return True
-        if record.kind is not Kind.MAIN and (self._attempt_folder / "exit").exists():
-            return not record.sidecar
-        return False
 
     # Its start.
 
@@ -201,8 +206,11 @@ class Container:
         variables = await self._variables(image)
         try:
             runs_as = bundle.user(container, pod.manifest, image.user)
+            for number in (runs_as.user, runs_as.group, *runs_as.groups):
+                pod.ids.of(number)
         except ValueError as error:
             raise MissingError(str(error)) from error
+        volumes = pod.volumes.mounts(pod.manifest, container)
         if isinstance(record.state, Terminated):
             record.last = record.state
         record.attempt += 1
@@ -215,23 +223,28 @@ class Container:
         folder.mkdir(parents=True)
         root = folder / "rootfs"
         root.mkdir()
-        mounts = [*bundle.system(root, image.layer), *image.mounts]
+        mounts = [*bundle.system(root), *image.mounts]
         for name, text in bundle.accounts(runs_as).items():
             (root / "etc" / name).write_text(text, encoding="ascii")
+        _give(root, pod.ids.of(0))
         mounts.append(Mount(pod.folder / "etc", bundle.POD_FILES))
-        mounts += pod.volumes.mounts(pod.manifest, container)
+        mounts += volumes
         configuration = bundle.configuration(
             container=container,
             words=environment.command(container, image.entry_point, variables),
             variables=variables,
             runs_as=runs_as,
             mounts=mounts,
-            root=root,
+            root=ROOT,
             host=environment.hostname(pod.manifest),
             network=Path("/run/netns") / pod.namespace,
+            users=pod.users,
             processes=self._shared_processes(),
         )
-        await asyncio.to_thread(self._runtime.start, self._identifier, folder, configuration)
+        # A thread goes on when the pod has to end meanwhile; its end waits for that.
+        start = asyncio.to_thread(self._runtime.start, self._identifier, folder, configuration)
+        self._starting = asyncio.create_task(start)
+        await asyncio.shield(self._starting)
         self._drop_old()
 
     def _drop_old(self) -> None:
@@ -268,18 +281,24 @@ class Container:
 
     # From a start to an end.
 
-    async def _attend(self) -> int:
-        """Be with the container from its start to its end: status, hooks, probes; return its exit code."""
+    async def _attend(self, *, adopted: bool) -> int:
+        """Be with the container from its start to its end: status, hooks, probes; return its exit code.
+
+        :param adopted: whether it was started by an agent before this one.
+        """
         record, pod, folder = self.record, self._pod, self._attempt_folder
         process = await self._runtime.started(folder)
         begin = datetime.now(UTC)
         watching: list[asyncio.Task[None]] = []
         if process is not None:
             begin = datetime.fromtimestamp((folder / "pid").stat().st_mtime, UTC)
+        if process is not None and (self.runs or not adopted):
+            known = adopted and isinstance(record.state, Running)
             record.state = Running(begin, process)
             pod.touch()
-            watching = [asyncio.create_task(self._probe())]
-            await pod.event("Normal", "Started", f"Container started: {record.name}")
+            watching = [asyncio.create_task(self._probe(known=known))]
+            if not known:
+                await pod.event("Normal", "Started", f"Container started: {record.name}")
         try:
             code = await self._runtime.wait(folder)
         finally:
@@ -288,17 +307,23 @@ class Container:
         message = "" if process is not None else _tail(folder / "log")
         if process is not None and code == KILLED and not (folder / "exit").exists():
             message = "the process that waited for it was killed"
-        record.state = Terminated(code, begin, datetime.now(UTC), message)
+        record.state = Terminated(code, begin, self._runtime.ended_at(folder), message)
         record.ready = False
         record.started = record.started and not record.sidecar
         pod.touch()
         return code
 
-    async def _probe(self) -> None:
+    async def _probe(self, *, known: bool) -> None:
+        """Run the hook for the start, and probe from then on.
+
+        :param known: whether an agent before this one has told of the start; what it found last holds until probes say
+            otherwise.
+        """
         record, pod = self.record, self._pod
         container, found = record.container, probes.of(record.container)
         try:
-            await self._hook("postStart")
+            if not known:
+                await self._hook("postStart")
         except OSError as error:
             await pod.event("Warning", "FailedPostStartHook", str(error))
             await self.stop(2)
@@ -321,7 +346,7 @@ class Container:
             if not healthy:
                 await self._unhealthy("Liveness", message, kill=True)
 
-        if "startup" in found:
+        if "startup" in found and not record.started:
             watching = asyncio.create_task(
                 probes.watch(found["startup"], container, address, self._execute, begun, healthy=False)
             )
@@ -331,12 +356,12 @@ class Container:
                 watching.cancel()
         record.started = True
         self.begun.set()
-        record.ready = "readiness" not in found
+        record.ready = record.ready or "readiness" not in found
         pod.touch()
         async with asyncio.TaskGroup() as group:
             if "readiness" in found:
                 group.create_task(
-                    probes.watch(found["readiness"], container, address, self._execute, readiness, healthy=False)
+                    probes.watch(found["readiness"], container, address, self._execute, readiness, healthy=record.ready)
                 )
             if "liveness" in found:
                 group.create_task(
@@ -382,6 +407,13 @@ class Container:
             process.kill()
             raise
         return process.returncode or 0, output.decode(errors="replace")
+
+
+def _give(root: Path, owner: int) -> None:
+    """Give a container's root folder, and all in it, to the container's root."""
+    for folder, _, names in os.walk(root):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 as os.walk has them
+            os.chown(path, owner, owner, follow_symlinks=False)
 
 
 def _tail(path: Path) -> str:

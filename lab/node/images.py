@@ -11,7 +11,7 @@ from lab import cache
 from lab.binaries.build import prometheus, prometheus_folder
 from lab.kafka.distribution import distribution
 from lab.node.bundle import Mount
-from lab.proxy import layer
+from lab.proxy import contents
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
@@ -21,14 +21,13 @@ PYTHON = str(ROOT / ".venv" / "bin" / "python")
 class Image:
     """How an image's entry point starts here.
 
-    ``mounts`` are the files and folders of this machine that its containers see, and ``layer`` is a folder that lies
-    over ``/usr``; ``prepare`` is called with the image's tag before a container of it starts, as a pull would be.
+    ``mounts`` are the files and folders of this machine that its containers see; ``prepare`` is called with the image's
+    tag before a container of it starts, as a pull would be.
     """
 
     entry_point: tuple[str, ...]
     user: int
     mounts: tuple[Mount, ...] = ()
-    layer: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[str], None] = lambda _: None
 
@@ -40,7 +39,7 @@ def table(binaries: Path) -> Mapping[str, Image]:
     :raises LabError: if a part of an image cannot be had.
     """
     python = _here(ROOT / ".venv", Path(sys.base_prefix))
-    proxy = layer(binaries)
+    proxy = contents(binaries)
     path = f"{ROOT / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     project = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": path}
     lab = {
@@ -56,8 +55,7 @@ def table(binaries: Path) -> Mapping[str, Image]:
         "proxyv2": Image(
             ("/usr/local/bin/pilot-agent",),
             1337,
-            (Mount(proxy / "istio", "/var/lib/istio/envoy"),),
-            layer=proxy / "usr",
+            (Mount(proxy / "bin", "/usr/local/bin"), Mount(proxy / "istio", "/var/lib/istio/envoy")),
         ),
         "jaeger": Image((PYTHON, "-m", "lab.tracing"), **lab),  # type: ignore[arg-type]
         "prometheus": Image(

@@ -17,6 +17,7 @@ import httpx2
 from lightkube import ApiError
 
 from lab.engine import files
+from lab.ids import Ids
 from lab.network import Network
 from lab.node.api import Api
 from lab.node.container import Container
@@ -24,7 +25,7 @@ from lab.node.environment import MissingError
 from lab.node.images import Image
 from lab.node.manifest import Manifest, key
 from lab.node.runtime import Runtime
-from lab.node.status import Kind, Record, Waiting, conditions, phase, stamp
+from lab.node.status import OVER, Kind, Record, Waiting, conditions, phase, stamp
 from lab.node.volume_manager import VolumeManager
 
 _log = logging.getLogger(__name__)
@@ -59,14 +60,15 @@ class PodWorker:
         """Take the pod's containers up where an agent before this one left them."""
         self.manifest = pod
         self.uid: str = pod["metadata"]["uid"]
+        self._node = node
         self.folder: Path = node.folder / "pods" / self.uid
-        self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims")
-        self.connected = False
+        self.volumes = VolumeManager(node.api, self.folder / "volumes", node.folder / "claims", node.network.ids)
+        self.connected = (self.folder / "connected").exists() and self._network_namespace.exists()
+        self._attaching: asyncio.Task[None] | None = None
         self._prepared = asyncio.Event()
         self.over = False
         """Whether all but the sidecars have ended for good."""
         self.ended = asyncio.Event()
-        self._node = node
         spec = pod["spec"]
         kinds = (
             (Kind.INIT, spec.get("initContainers") or []),
@@ -101,14 +103,31 @@ class PodWorker:
         return self._node.network.namespace(self._node.number(self.uid))
 
     @property
+    def _network_namespace(self) -> Path:
+        return Path("/run/netns") / self.namespace
+
+    @property
+    def users(self) -> Path:
+        """The pod's user namespace."""
+        return self._node.network.users(self._node.number(self.uid))
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the machine that are the pod's."""
+        return self._node.network.ids
+
+    @property
     def records(self) -> list[Record]:
         """What is known of the pod's containers."""
         return [container.record for container in self.containers]
 
     def begin(self) -> None:
-        """Start to run the pod."""
+        """Start to run the pod; one that is over by its status is no more than put away."""
         self._spawn(self._publish())
-        self._spawn(self._live())
+        if (self.manifest.get("status") or {}).get("phase") in OVER:
+            self._spawn(self._finish())
+        else:
+            self._spawn(self._live())
 
     def update(self, pod: Manifest) -> None:
         """Take a newer version of the pod: it may have to end, or have one more container to debug it with."""
@@ -171,7 +190,10 @@ class PodWorker:
         async with asyncio.TaskGroup() as group:
             for container in later:
                 group.create_task(container.supervise())
-        # All have ended and none is to be started again: sidecars end with them.
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """End the sidecars: all others have ended, and none is to be started again."""
         self.over = True
         for container in reversed(self.containers):
             if container.record.sidecar:
@@ -179,20 +201,20 @@ class PodWorker:
         self.touch()
 
     async def _prepare(self) -> None:
-        if self.manifest["spec"].get("hostNetwork"):
-            message = "hostNetwork is true; the lab's pods have networks of their own"
-            raise MissingError(message)
         if not self.connected:
-            namespace = Path("/run/netns") / self.namespace
-            if not (self.folder / "connected").exists() or not namespace.exists():
-                number, address = self._node.number(self.uid), self.address
-                await asyncio.to_thread(self._node.network.attach, number, address)
-                await asyncio.to_thread(self._node.network.configure, number, self._network_settings())
-                (self.folder / "connected").touch()
+            # A thread goes on when the pod has to end meanwhile; its end waits for that.
+            self._attaching = asyncio.create_task(asyncio.to_thread(self._attach, self._network_settings()))
+            await asyncio.shield(self._attaching)
             self.connected = True
-            await self._node.connect(self)
             self.touch()
+        await self._node.connect(self)
         await self.volumes.write(self.manifest, self.addresses)
+
+    def _attach(self, settings: Mapping[str, str]) -> None:
+        number = self._node.number(self.uid)
+        self._node.network.attach(number, self.address)
+        self._node.network.configure(number, settings)
+        (self.folder / "connected").touch()
 
     def _network_settings(self) -> dict[str, str]:
         context = self.manifest["spec"].get("securityContext") or {}
@@ -260,7 +282,9 @@ class PodWorker:
     async def clean(self) -> None:
         """Remove the pod's network and files."""
         self.connected = False
-        if (self.folder / "connected").exists():
+        if self._attaching is not None:
+            await asyncio.wait([self._attaching])
+        if self._attaching is not None or (self.folder / "connected").exists():
             await asyncio.to_thread(self._node.network.detach, self._node.number(self.uid))
         self._node.api.forget(self.uid)
         self._node.release(self.uid)

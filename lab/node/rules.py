@@ -50,6 +50,16 @@ def service_chains(cluster: Cluster) -> list[str]:
     ]
 
 
+def people_chain(bridge: str, people: IPv4Address) -> str:
+    """Return the chain that gives what users of this machine other than root send to pods an address of its own.
+
+    To pods they are strangers then, not the node, which NetworkPolicies always let in.
+    """
+    return _chain(
+        "people", "type nat hook postrouting priority 100", [f"oifname {bridge} meta skuid != 0 snat to {people}"]
+    )
+
+
 _REFUSE: Final = "reject with icmp type port-unreachable"
 
 

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +28,15 @@ _SHIM: Final = (
 )
 """What the process does that waits for a container: its exit code is on the disk whoever has died meanwhile."""
 
-_NO_CGROUPS: Final = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
+_NO_CGROUPS: Final = "mount -t tmpfs none /sys/fs/cgroup && "
 """crun refuses a machine with both versions of cgroups even when told to use none: it is shown one without."""
+
+ROOT: Final = Path("/run/userns/root")
+"""Where crun finds a container's root folder, in a mount namespace of its own: the container's root, as whom crun sets
+it up, may not go through the lab's folder."""
+
+_BY_ITSELF: Final = 'exec "$@"'
+_WITH_ROOT: Final = f'mount --bind "$1" {ROOT} && shift && exec "$@"'
 
 KILLED: Final = 128 + signal.SIGKILL
 _START_SECONDS: Final = 20.0
@@ -40,20 +48,23 @@ class Runtime:
 
     state: Path
 
-    def _crun(self, *arguments: str) -> list[str]:
+    def _crun(self, *arguments: str, root: Path | None = None) -> list[str]:
         crun = shutil.which("crun")
         if crun is None:
             message = "crun is not on PATH; `make environment` installs what the lab needs"
             raise LabError(message)
-        enter = [str(shutil.which("unshare")), "--mount", "--propagation", "slave", "/bin/sh", "-c", _NO_CGROUPS, "sh"]
+        enter = [str(shutil.which("unshare")), "--mount", "--propagation", "slave", "/bin/sh", "-c"]
+        enter += [_NO_CGROUPS + _BY_ITSELF, "sh"] if root is None else [_NO_CGROUPS + _WITH_ROOT, "sh", str(root)]
         return [*enter, crun, "--root", str(self.state), "--cgroup-manager=disabled", *arguments]
 
     def start(self, identifier: str, folder: Path, configuration: dict[str, Any]) -> None:
         """Start a container whose attempt's folder is there, with its root folder; return at once."""
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ROOT.mkdir(parents=True, exist_ok=True)
         # It holds the environment, and so passwords.
         files.replace(folder / "config.json", orjson.dumps(configuration))
-        run = self._crun("run", "--bundle", str(folder), "--pid-file", str(folder / "pid"), identifier)
+        words = ("run", "--bundle", str(folder), "--pid-file", str(folder / "pid"), identifier)
+        run = self._crun(*words, root=folder / "rootfs")
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         # A container's user may open its own /dev/stdout; nobody else gets into the folder.
         os.fchmod(log, 0o666)
@@ -89,6 +100,15 @@ class Runtime:
         await asyncio.sleep(0)
         code = _number(folder / "exit")
         return KILLED if code is None else code
+
+    def was_started(self, folder: Path) -> bool:
+        """Tell whether a container was started in that folder, whatever has become of it."""
+        return (folder / "exit").exists() or _number(folder / "shim.pid") is not None
+
+    def ended_at(self, folder: Path) -> datetime:
+        """Return when a container's end was seen, as far as somebody saw it."""
+        path = folder / "exit"
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else datetime.now(UTC)
 
     def runs(self, folder: Path) -> bool:
         """Tell whether a container that was started in that folder is still waited for."""

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from lab.node.manifest import Manifest, is_sidecar
+
+OVER: Final = ("Succeeded", "Failed")
+"""The phases of a pod that has ended for good."""
 
 
 class Kind(Enum):
@@ -33,10 +36,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Running:
-    """A container that runs; ``process`` is the process ID of its first process on this machine."""
+    """A container that runs; ``process`` is the process ID of its first process on this machine, 0 if not known."""
 
     started: datetime
-    process: int
+    process: int = 0
 
     def manifest(self) -> dict[str, Any]:
         """Return the state as a ContainerState."""
@@ -95,6 +98,22 @@ class Record:
             return self.started
         return isinstance(self.state, Terminated) and self.state.code == 0
 
+    @property
+    def identifier(self) -> str:
+        """The latest attempt, as the status names it."""
+        return f"lab://{self.name}-{self.attempt}"
+
+    def restore(self, pod: Manifest) -> None:
+        """Take what the pod's status says of the latest attempt, for an agent that goes on where another was ended."""
+        found = (pod.get("status") or {}).get(self.kind.value) or []
+        status: Mapping[str, Any] = next((item for item in found if item["name"] == self.name), {})
+        if self.attempt < 0 or status.get("containerID") != self.identifier:
+            return
+        self.state = _state(status["state"]) or self.state
+        last = _state(status.get("lastState") or {})
+        self.last = last if isinstance(last, Terminated) else None
+        self.started, self.ready = bool(status.get("started")), bool(status.get("ready"))
+
     def manifest(self) -> dict[str, Any]:
         """Return the ContainerStatus."""
         ready = self.done if self.kind is Kind.INIT and not self.sidecar else self.ready
@@ -107,12 +126,26 @@ class Record:
             "restartCount": self.restarts,
             "state": self.state.manifest(),
             "lastState": self.last.manifest() if self.last else {},
-        } | ({"containerID": f"lab://{self.name}-{self.attempt}"} if self.attempt >= 0 else {})
+        } | ({"containerID": self.identifier} if self.attempt >= 0 else {})
 
 
 def stamp(moment: datetime) -> str:
     """Return a moment as Kubernetes writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _state(manifest: Mapping[str, Any]) -> Waiting | Running | Terminated | None:
+    """Return what a ContainerState says; None if nothing."""
+    if "running" in manifest:
+        return Running(datetime.fromisoformat(manifest["running"]["startedAt"]))
+    if "terminated" in manifest:
+        found = manifest["terminated"]
+        started, finished = (datetime.fromisoformat(found[name]) for name in ("startedAt", "finishedAt"))
+        return Terminated(found["exitCode"], started, finished, found.get("message") or "")
+    if "waiting" in manifest:
+        found = manifest["waiting"]
+        return Waiting(found["reason"], found.get("message") or "")
+    return None
 
 
 def phase(pod: Manifest, records: Iterable[Record]) -> str:
@@ -143,7 +176,7 @@ def conditions(
     records = list(records)
     serving = [r for r in records if r.kind is Kind.MAIN or r.sidecar]
     waiting = [r.name for r in serving if not r.ready]
-    over = phase(pod, records) in ("Succeeded", "Failed")
+    over = phase(pod, records) in OVER
     initial = [r.name for r in records if r.kind is Kind.INIT and not r.done]
     reason = "PodCompleted" if over else "ContainersNotReady"
     unready = (f"containers with unready status: [{' '.join(waiting)}]", reason)

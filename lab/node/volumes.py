@@ -23,6 +23,13 @@ class File(NamedTuple):
     mode: int = _MODE
 
 
+class Owner(NamedTuple):
+    """Whose the files of a volume are, by ids of the machine: the containers' root, and the pod's group or None."""
+
+    user: int
+    group: int | None = None
+
+
 class Objects(Protocol):
     """Where the contents of volumes come from; all of it belongs to the pod's namespace."""
 
@@ -36,7 +43,7 @@ class Objects(Protocol):
 FILES: Final = ("secret", "configMap", "projected", "downwardAPI")
 """The volumes that hold files; the others are folders."""
 
-FOLDERS: Final = ("emptyDir", "persistentVolumeClaim", "hostPath")
+FOLDERS: Final = ("emptyDir", "persistentVolumeClaim")
 
 
 def kind(volume: Manifest) -> str:
@@ -120,13 +127,11 @@ def _downward(item: Manifest, pod: Manifest, addresses: Mapping[str, str]) -> st
     return environment.resource(container, reference)
 
 
-def write(folder: Path, content: Mapping[str, File], group: int | None) -> None:
+def write(folder: Path, content: Mapping[str, File], owner: Owner) -> None:
     """Make a folder hold just these files, all at once for whoever reads it.
 
     As a kubelet does: the files are in a folder of their own, the link ``..data`` names it, and each top-level entry
-    is a link through it.
-
-    :param group: the group that may read them too; None for root's.
+    is a link through it. A group of the pod's may read them too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "..data"
@@ -137,9 +142,8 @@ def write(folder: Path, content: Mapping[str, File], group: int | None) -> None:
         target = fresh / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
-        target.chmod(file.mode if group is None else file.mode | (file.mode & 0o400) >> 3)
-        if group is not None:
-            os.chown(target, -1, group)
+        target.chmod(file.mode if owner.group is None else file.mode | (file.mode & 0o400) >> 3)
+        os.chown(target, owner.user, owner.user if owner.group is None else owner.group)
     fresh.chmod(0o755)
     old = data.readlink() if data.is_symlink() else None
     link = folder / "..data.new"
@@ -151,7 +155,8 @@ def write(folder: Path, content: Mapping[str, File], group: int | None) -> None:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(Path("..data") / name)
     for entry in folder.iterdir():
-        if not entry.name.startswith("..") and entry.name not in wanted:
+        # What is no link is where another volume is mounted.
+        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in wanted:
             entry.unlink()
     if old is not None:
         shutil.rmtree(folder / old, ignore_errors=True)
@@ -168,13 +173,11 @@ def _held(data: Path) -> dict[str, File] | None:
     }
 
 
-def make_folder(path: Path, group: int | None, mode: int = 0o777) -> None:
+def make_folder(path: Path, owner: Owner, mode: int = 0o777) -> None:
     """Make a folder that every user of a pod may write, where it is not there yet."""
     path.mkdir(parents=True, exist_ok=True)
-    path.chmod(mode)
-    if group is not None:
-        os.chown(path, -1, group)
-        path.chmod(0o2000 | mode)
+    os.chown(path, owner.user, owner.user if owner.group is None else owner.group)
+    path.chmod(mode if owner.group is None else 0o2000 | mode)
 
 
 def by_name(pod: Manifest) -> dict[str, Any]:

@@ -8,11 +8,14 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.binaries.build import build
+from lab.processes import Process
+from tests.lab.conftest import eventually
 
 pytestmark = pytest.mark.lab
 
@@ -63,7 +66,29 @@ def test_etcd_takes_nobody_without_a_certificate(cluster: Any) -> None:
     assert ask(url, authority, own) == 200
 
 
-def test_a_killed_api_server_is_started_again_with_what_it_knew(cluster: Any) -> None:
+def children(process: Process) -> list[int]:
+    """Return the processes that a supervised process's supervisor runs."""
+    pid = process.pid()
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+@pytest.mark.parametrize("name", ["etcd", "kube-apiserver", "kube-controller-manager"])
+def test_a_part_that_is_killed_is_started_again_with_what_it_knew(cluster: Any, name: str) -> None:
+    cluster.kubectl("create", "namespace", "kept")
+    (process,) = (one for one in cluster.plane.processes() if one.name == name)
+    (killed,) = children(process)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: children(process) not in ([], [killed]))
+    eventually(lambda: cluster.try_kubectl("get", "--raw=/readyz").returncode == 0)
+    assert cluster.kubectl("get", "namespace", "kept", "-o", "name") == "namespace/kept\n"
+    # Whoever ends what is in a namespace works on, too.
+    cluster.kubectl("delete", "namespace", "kept", "--timeout=60s")
+
+
+def test_the_next_start_replaces_a_supervisor_that_was_killed(cluster: Any) -> None:
     cluster.kubectl("create", "namespace", "kept")
     server = cluster.plane.processes()[1]
     os.kill(server.pid(), signal.SIGKILL)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -513,11 +517,83 @@ def test_an_agent_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
     eventually(lambda: agent(pods.node) != killed)
     eventually(lambda: pods.get("brief")["status"]["phase"] == "Succeeded")
     assert pods.container("brief")["state"]["terminated"]["exitCode"] == 0
-    assert pods.sh("survivor", "echo still here") == "still here\n"
+    eventually(lambda: pods.node.try_kubectl("-n", NAMESPACE, "exec", "survivor", "--", "true").returncode == 0)
     assert pods.container("survivor")["state"]["running"]["startedAt"] == before
     assert pods.container("survivor")["restartCount"] == 0
     eventually(lambda: not gone.exists())
     pods.delete("survivor", "brief")
+
+
+@contextlib.contextmanager
+def seen(pods: Pods, name: str, path: str) -> Iterator[list[str]]:
+    """Collect the values that a pod's field has had, one after the other."""
+    kubectl = [str(Path(sys.executable).parent / "kubectl"), "--kubeconfig", str(pods.node.kubeconfig)]
+    words = [*kubectl, "-n", NAMESPACE, "get", "pod", name, "--watch", "-o", f"jsonpath={path}{{'\\n'}}"]
+    found: list[str] = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        reader = threading.Thread(target=lambda: found.extend(iter(watch.stdout.readline, "")))  # type: ignore[union-attr]
+        reader.start()
+        eventually(lambda: found)
+        try:
+            yield found
+        finally:
+            watch.terminate()
+            reader.join()
+
+
+READY = "{.status.conditions[?(@.type=='Ready')].status} {.status.podIP}"
+
+
+def restart_agent(node: System) -> None:
+    """Kill the node's agent, and wait until the next one has taken its pods up."""
+    killed = agent(node)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: agent(node) != killed)
+    node.kubectl("-n", NAMESPACE, "run", "witness", "--image=services:test", "--command", "--", "sleep", "1000")
+    node.kubectl("-n", NAMESPACE, "wait", "pod/witness", "--for=condition=Ready", "--timeout=30s")
+    node.kubectl("-n", NAMESPACE, "delete", "pod", "witness", "--grace-period=1")
+
+
+def test_a_pod_stays_ready_while_the_agent_is_killed(pods: Pods) -> None:
+    pods.apply(server("steady"))
+    address = pods.ready("steady")["status"]["podIP"]
+    with seen(pods, "steady", READY) as states:
+        restart_agent(pods.node)
+        time.sleep(2)
+    assert {state.strip() for state in states} == {f"True {address}"}
+    pods.delete("steady")
+
+
+def test_an_agent_that_was_killed_probes_on(pods: Pods) -> None:
+    probe = {"exec": {"command": ["test", "-e", "/tmp/well"]}, "periodSeconds": 1, "failureThreshold": 1}
+    pods.apply(pod("probed", container("main", "touch /tmp/well; sleep 1000", readinessProbe=probe)))
+    pods.ready("probed")
+    restart_agent(pods.node)
+    pods.sh("probed", "rm /tmp/well")
+    eventually(lambda: not pods.container("probed")["ready"])
+    pods.delete("probed")
+
+
+def test_a_pod_that_has_completed_does_not_run_again_after_the_agent_was_killed(pods: Pods) -> None:
+    sidecar = container("side", "sleep 1000 & trap 'kill $!' TERM; wait", restartPolicy="Always")
+    spec: dict[str, Any] = {"initContainers": [container("first", "echo first"), sidecar], "restartPolicy": "Never"}
+    pods.apply(
+        pod("done", container("main", "echo once"), **spec),
+        pod("failed", container("main", "echo once; exit 3"), **spec),
+        pod("half", container("main", "echo once"), container("other", "sleep 1000"), restartPolicy="OnFailure"),
+    )
+    for name, phase in (("done", "Succeeded"), ("failed", "Failed")):
+        eventually(lambda name=name, phase=phase: pods.get(name)["status"].get("phase") == phase)
+        eventually(lambda name=name: "terminated" in pods.get(name)["status"]["initContainerStatuses"][1]["state"])
+    eventually(lambda: "terminated" in pods.container("half").get("state", {}))
+    before = {name: pods.get(name)["status"] for name in ("done", "failed", "half")}
+    restart_agent(pods.node)
+    time.sleep(1)
+    for name, status in before.items():
+        assert pods.get(name)["status"] == status, name
+        assert pods.logs(name, "-c", "main") == "once\n"
+    pods.delete(*before)
 
 
 def test_the_world_outside_is_reached_under_its_name(pods: Pods) -> None:

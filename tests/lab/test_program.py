@@ -115,7 +115,7 @@ def test_both_secrets_of_a_user_hold_the_same_password_which_is_nowhere_in_the_c
             text = path.read_text()
             assert passwords[0] not in text
             assert base64.b64encode(passwords[0].encode()).decode() not in text
-            assert path.stat().st_mode & 0o077 == 0 or path.suffix == ".lock"
+            assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_service_is_added_and_removed_by_config_alone(stack: Any) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from lab.ids import Ids
 from lab.node import bundle, environment, names, volumes
 from lab.node.bundle import Mount, User
 from lab.node.environment import MissingError
 from lab.node.images import parts
-from lab.node.volumes import File
+from lab.node.volume_manager import VolumeManager
+from lab.node.volumes import File, Owner
 
 pytestmark = pytest.mark.unit
 
@@ -105,6 +107,7 @@ def configuration(context: dict[str, Any], user: int = 10001, *mounts: Mount) ->
         root=Path("/root"),
         host="customer-1",
         network=Path("/run/netns/x"),
+        users=Path("/run/userns/x"),
     )
 
 
@@ -174,16 +177,49 @@ def test_a_volume_that_the_node_does_not_have_is_named() -> None:
 
 
 def test_the_files_of_a_volume_change_all_at_once_and_go_when_they_are_gone(tmp_path: Path) -> None:
-    folder = tmp_path / "v"
-    volumes.write(folder, {"a": File(b"1"), "sub/b": File(b"2", 0o400)}, None)
+    folder, me = tmp_path / "v", Owner(os.geteuid())
+    volumes.write(folder, {"a": File(b"1"), "sub/b": File(b"2", 0o400)}, me)
     first = os.readlink(folder / "..data")
     assert (folder / "a").read_text() == "1"
     assert (folder / "sub" / "b").stat().st_mode & 0o777 == 0o400
-    volumes.write(folder, {"a": File(b"1"), "sub/b": File(b"2", 0o400)}, None)
+    volumes.write(folder, {"a": File(b"1"), "sub/b": File(b"2", 0o400)}, me)
     assert os.readlink(folder / "..data") == first
-    volumes.write(folder, {"c": File(b"3")}, None)
+    volumes.write(folder, {"c": File(b"3")}, me)
     assert {path.name for path in folder.iterdir() if not path.name.startswith("..")} == {"c"}
     assert not (folder / first).exists()
+
+
+def test_a_volume_of_files_has_places_for_what_is_mounted_in_it(tmp_path: Path) -> None:
+    ids = Ids(0)
+    manager = VolumeManager(Any, tmp_path, tmp_path / "claims", ids)  # type: ignore[arg-type]
+    spec = {"volumes": [{"name": "outer", "configMap": {"name": "a"}}, {"name": "inner", "emptyDir": {}}]}
+    volumes.write(tmp_path / "outer", {"a": File(b"1")}, Owner(os.geteuid()))
+    (tmp_path / "inner").mkdir()
+    mounted = [{"name": "inner", "mountPath": "/etc/app/in/ner"}, {"name": "outer", "mountPath": "/etc/app"}]
+    found = manager.mounts({**POD, "spec": spec}, {"volumeMounts": mounted})
+    assert [mount.target for mount in found] == ["/etc/app/in/ner", "/etc/app"]
+    assert (tmp_path / "outer" / "in" / "ner").is_dir()
+    # They stay while the files change.
+    volumes.write(tmp_path / "outer", {"b": File(b"2")}, Owner(os.geteuid()))
+    assert {path.name for path in (tmp_path / "outer").iterdir() if path.name[:2] != ".."} == {"b", "in"}
+
+
+def test_a_path_is_taken_in_volumes_that_containers_cannot_write(tmp_path: Path) -> None:
+    manager = VolumeManager(Any, tmp_path, tmp_path / "claims", Ids(0))  # type: ignore[arg-type]
+    spec = {"volumes": [{"name": "data", "emptyDir": {}}, {"name": "files", "configMap": {"name": "a"}}]}
+    volumes.write(tmp_path / "files", {"a": File(b"1")}, Owner(os.geteuid()))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "out").symlink_to(tmp_path)
+
+    def source(name: str, path: str) -> Path:
+        mounted = [{"name": name, "mountPath": "/data", "subPath": path}]
+        return manager.mounts({**POD, "spec": spec}, {"volumeMounts": mounted})[0].source
+
+    assert source("files", "a").read_text() == "1"
+    with pytest.raises(MissingError, match='subPath "b" of volume "files" is not there'):
+        source("files", "b")
+    with pytest.raises(MissingError, match='subPath "out" of volume "data": the lab has subPath for volumes of kind'):
+        source("data", "out")
 
 
 def test_names_are_those_of_kubernetes_dns() -> None:

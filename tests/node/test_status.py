@@ -93,3 +93,21 @@ def test_a_probe_is_judged_by_what_it_finds_in_a_row() -> None:
 def test_settings_of_a_probe_have_kubernetes_defaults() -> None:
     assert Settings.of({"httpGet": {}}) == Settings(0, 10, 1, 1, 3)
     assert Settings.of({"periodSeconds": 2, "failureThreshold": 60}) == Settings(0, 2, 1, 1, 60)
+
+
+@pytest.mark.parametrize("state", [Running(NOW), ENDED, Terminated(3, NOW, NOW, "why"), Waiting("Back", "off")])
+def test_a_new_agent_goes_on_from_what_the_status_says(state: Any) -> None:
+    told = record(Kind.MAIN, state, last=FAILED, ready=True, started=True)
+    told.attempt = 2
+    status = {"status": {"containerStatuses": [{"name": "other"}, told.manifest()]}}
+    again = record(Kind.MAIN, Waiting("PodInitializing"))
+    again.attempt, again.restarts = 2, 0
+    again.restore(status)
+    assert again == told
+    # What it says of another attempt, or of none, says nothing.
+    for attempt in (1, -1):
+        other = record(Kind.MAIN, Waiting("PodInitializing"))
+        other.attempt = attempt
+        other.restore(status)
+        assert other.state == Waiting("PodInitializing")
+        assert not other.ready

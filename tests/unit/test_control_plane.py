@@ -29,5 +29,10 @@ def test_a_command_that_ends_at_once_is_reported_with_its_last_words(tmp_path: P
     for name in ("etcd", "kube-apiserver", "kube-controller-manager"):
         (binaries / name).write_text("#!/bin/sh\necho no good >&2\nexit 1\n")
         (binaries / name).chmod(0o755)
-    with pytest.raises(LabError, match="etcd ended: no good"):
-        ControlPlane(tmp_path / "lab", free_ports()).start(binaries)
+    plane = ControlPlane(tmp_path / "lab", free_ports())
+    try:
+        with pytest.raises(LabError, match="etcd ended: no good"):
+            plane.start(binaries)
+        assert [process.pid() for process in plane.processes()] == [None] * 3
+    finally:
+        plane.stop()

@@ -48,11 +48,12 @@ def test_a_supervised_process_is_started_again_and_stopped_with_its_supervisor(t
     process = Process("sh", tmp_path, ("-c", f"echo $$ >>{lines}; sleep 0.2"), supervised=True)
     process.start(BIN)
     deadline = time.monotonic() + 10
-    while (not lines.exists() or len(lines.read_text().split()) < 2) and time.monotonic() < deadline:
+    while (not lines.exists() or len(lines.read_text().split()) < 3) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.stop()
     found = lines.read_text().split()
-    assert len(found) >= 2
+    assert len(found) >= 3
+    assert len(found) - 1 <= process.exits() <= len(found)
     time.sleep(1.5)
     assert lines.read_text().split() == found
 
