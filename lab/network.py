@@ -94,13 +94,16 @@ class Network:
     def attach(self, number: int | str, address: IPv4Address) -> None:
         """Make a network namespace with an interface on the bridge; what a kill left half done is made anew.
 
-        The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it.
+        The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it. Whoever is
+        in the namespace may send ICMP echoes, as in containers of containerd 2 and CRI-O.
         """
         namespace, port = self.namespace(number), f"{self.bridge}v{number}"
         self.detach(number)
         batch([f"netns add {namespace}"])
+        settings = {"net.ipv4.ping_group_range": "0 2147483647"}
         if _HAS_IPV6.exists():
-            self.configure(number, {"net.ipv6.conf.default.disable_ipv6": "1"})
+            settings["net.ipv6.conf.default.disable_ipv6"] = "1"
+        self.configure(number, settings)
         prefix = self.pods.prefixlen if address in self.pods else OUTSIDE.prefixlen
         batch(
             [
