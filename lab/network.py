@@ -118,13 +118,16 @@ class Network:
         It belongs to a user namespace of its own: who is root there has no rights over the machine, and the ids in its
         firewall's rules are those of containers (xt_owner takes them as the owner of the network namespace does).
 
-        The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it.
+        The interface has no IPv6 address: neither NetworkPolicies nor sidecars of the lab would hold for it. Whoever is
+        in the namespace may send ICMP echoes, as in containers of containerd 2 and CRI-O.
         """
         namespace, port = self.namespace(number), f"{self.bridge}v{number}"
         self.detach(number)
         self._make_namespaces(number)
+        settings = {"net.ipv4.ping_group_range": "0 2147483647"}
         if _HAS_IPV6.exists():
-            self.configure(number, {"net.ipv6.conf.default.disable_ipv6": "1"})
+            settings["net.ipv6.conf.default.disable_ipv6"] = "1"
+        self.configure(number, settings)
         prefix = self.pods.prefixlen if address in self.pods else OUTSIDE.prefixlen
         batch(
             [

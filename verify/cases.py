@@ -31,6 +31,8 @@ class Outcome(str, Enum):
     MUTUAL_TLS = "mTLS"
     AUTHORIZATION = "AuthorizationPolicy"
     STRIMZI = "Strimzi's mTLS"
+    SILENCE = "silence"
+    """Nothing came back from where a network says that it refuses, so that it did not."""
     UNKNOWN = "unknown"
 
 
@@ -95,7 +97,15 @@ class Case:
         """Name it in one line."""
         request = self.request
         what = f" {request.method} {request.path}" if request.method else ""
-        return f"{request.source} -> {self.destination}:{request.port}{what} ({request.way.value})"
+        if request.speaks == "icmp":
+            where = f"{self.destination} ICMP echo"
+        elif request.speaks == "udp":
+            where = f"{self.destination}:{request.port} UDP"
+        elif request.host and ":" in request.host:
+            where = f"{self.destination} [{request.host}]:{request.port}"
+        else:
+            where = f"{self.destination}:{request.port}"
+        return f"{request.source} -> {where}{what} ({request.way.value})"
 
 
 def sources(model: Model) -> list[Source]:
@@ -262,6 +272,11 @@ def _reachable(model: Model, source: Source, destination: Workload, port: int) -
         (edge.source, edge.destination, edge.port) == (source.like.id, destination.id, port) for edge in model.edges
     )
     return declared and source.namespace == source.like.namespace
+
+
+def around(model: Model, source: Source, destination: Workload) -> Iterator[Case]:
+    """Return the cases of a source and a destination that pass by the source's sidecar."""
+    return _pair(model, source, destination, Way.AROUND)
 
 
 def _entries(model: Model) -> Iterator[Case]:

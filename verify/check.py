@@ -50,4 +50,4 @@ def of(part: Part, result: Result) -> Check:
 
 def words(outcome: str) -> str:
     """Return an outcome as it is told: by what a connection is refused."""
-    return outcome if outcome in ("allowed", "unknown", "nobody listens") else f"refused by {outcome}"
+    return outcome if outcome in ("allowed", "unknown", "nobody listens", "silence") else f"refused by {outcome}"

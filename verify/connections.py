@@ -44,9 +44,7 @@ class Observation:
 
     def result(self, case: Case) -> Result:
         """Judge a case by it."""
-        request = self.request
-        theirs = self.theirs.get(case.destination, ())
-        return Result(case, *judge.outcome(request.way, request.speaks, self.seen, self.own, theirs, request.host))
+        return judge.result(case, self.seen, self.own, self.theirs.get(case.destination, ()))
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Connections:
         """Try requests until each of their cases has been met, or there is no hope of it."""
         observations: dict[Request, list[Observation]] = {request: [] for request in wanted}
         missing = list(wanted)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if missing else 0):
             tried = [request for request in missing for _ in range(_times(wanted[request]))]
             for observation in self._try(tried):
                 observations[observation.request].append(observation)
@@ -136,10 +134,11 @@ class Connections:
         return dict(zip(names, logs, strict=True))
 
     def _observations(self, one: _Sent, logs: Mapping[str, list[Line]]) -> Iterator[Observation]:
-        address = self._crew.posts[one.source].address
+        addresses = {self._crew.posts[one.source].address}
+        addresses |= {evidence.host(seen["local"]) for _, seen in one.found if "local" in seen}
         called = evidence.by_connection(logs[one.source])
         clients = {
-            name: [line for line in found if evidence.host(line.get("downstream_remote_address")) == address]
+            name: [line for line in found if evidence.host(line.get("downstream_remote_address")) in addresses]
             for name, found in logs.items()
         }
         for request, seen in one.found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import secrets
 import threading
 from collections import defaultdict
@@ -11,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import msgspec
+
 from verify import pods
 from verify.access import Model
 from verify.cases import Kind, Source, Way, sources
 from verify.cluster import Cluster, Place
 from verify.errors import VerifyError
+from verify.inside import connections as inside
 from verify.pods import Manifest
 
 _AT_ONCE = 8
@@ -35,6 +39,8 @@ class Post:
     ports: frozenset[int]
     """What its containers say they listen on."""
     logs: bool
+    ipv6: tuple[str, ...] = ()
+    """Its addresses of IPv6, as Kubernetes knows them."""
     containers: dict[str, Place] = field(default_factory=dict)
 
 
@@ -134,6 +140,20 @@ class Crew:
             return post.containers["probe"]
         return self._container(post, "worker", pods.WORKER)
 
+    def ipv6(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return the IPv6 addresses of the workloads' pods: those in their status, and those of their interfaces."""
+        posts = [(it.id, post) for it in self.model.workloads for post in self.pods[it.id]]
+        found = at_once(lambda item: self._ipv6(item[1]), posts)
+        result: dict[str, dict[str, tuple[str, ...]]] = {}
+        for (identifier, post), addresses in zip(posts, found, strict=True):
+            result.setdefault(identifier, {})[post.pod] = addresses
+        return result
+
+    def _ipv6(self, post: Post) -> tuple[str, ...]:
+        program = f"{inspect.getsource(inside)}\nimport json\nprint(json.dumps(ipv6_addresses()))\n"
+        own = msgspec.json.decode(self.cluster.run(self._container(post, "around", pods.AROUND), program, 30))
+        return tuple(dict.fromkeys([*post.ipv6, *own]))
+
     def address(self, identifier: str, port: int) -> str:
         """Return the address of a source's pod: of one that listens on the port, for Kafka's pools are not alike."""
         posts = self.pods[identifier]
@@ -191,7 +211,9 @@ class Crew:
 def _post(source: Source, pod: Manifest) -> Post:
     metadata = pod["metadata"]
     ports = frozenset(port["containerPort"] for it in _containers(pod) for port in it.get("ports") or [])
-    return Post(source, metadata["namespace"], metadata["name"], pod["status"]["podIP"], ports, _has_sidecar(pod))
+    status = pod["status"]
+    ipv6 = tuple(item["ip"] for item in status.get("podIPs") or [] if ":" in item["ip"])
+    return Post(source, metadata["namespace"], metadata["name"], status["podIP"], ports, _has_sidecar(pod), ipv6)
 
 
 def _has_sidecar(pod: Manifest) -> bool:

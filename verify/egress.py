@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from verify.access import ExternalHost, Model
 from verify.cases import Case, Kind, Outcome, Request, Source, Way, sources
+from verify.judge import Result
 
 UNDECLARED = "192.0.2.1"
 """An address that is nobody's (TEST-NET-1, RFC 5737)."""
@@ -18,6 +20,24 @@ def cases(model: Model) -> list[Case]:
     """Return each workload's attempts to get out: to every declared host, and to an address that nobody declared."""
     everyone = [source for source in sources(model) if source.kind is Kind.WORKLOAD]
     return [case for source in everyone for case in _of(model, source)]
+
+
+def judged(results: Sequence[Result]) -> list[Result]:
+    """Tell silence from refusals: nobody is at the undeclared address, so that what gets out is not answered either.
+
+    Some networks refuse by an ICMP message, others by dropping. Where one of the results shows such a message, the
+    network is of the first kind, and a connection around a sidecar that got none was sent.
+    """
+    if not any(result.is_prohibited for result in results):
+        return list(results)
+    return [_without_a_refusal(result) for result in results]
+
+
+def _without_a_refusal(result: Result) -> Result:
+    around = result.case.request.way is Way.AROUND
+    if around and result.outcome is Outcome.NETWORK and not result.is_prohibited:
+        return replace(result, outcome=Outcome.SILENCE)
+    return result
 
 
 def _of(model: Model, source: Source) -> Iterator[Case]:

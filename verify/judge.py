@@ -13,7 +13,12 @@ from verify.evidence import Line
 Seen = Mapping[str, Any]
 """What ``verify.inside.connections.attempt`` returns."""
 
-_UNREACHABLE = {"EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM", "TIMEOUT"}
+_UNREACHABLE = {"EADDRNOTAVAIL", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM", "TIMEOUT"}
+"""What a client hears of a network that refuses it, or that has no way to there."""
+
+_PROHIBITED = {9, 10, 13}
+"""Codes of ICMP's "destination unreachable" by which a network says that it refuses (RFC 1812, 5.2.7.1)."""
+
 _RESET = {"ECONNRESET", "EPIPE", "RemoteDisconnected", "BadStatusLine"}
 _FORBIDDEN = 403
 _OUTSIDE = ("https", "tcp")
@@ -27,11 +32,20 @@ class Result:
     case: Case
     outcome: Outcome
     evidence: str
+    is_prohibited: bool = False
+    """Whether the network said by ICMP that it refuses."""
 
     @property
     def is_as_declared(self) -> bool:
         """Whether it is what the access model says."""
         return self.outcome is self.case.expected
+
+
+def result(case: Case, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> Result:
+    """Judge a case; for ``own`` and ``theirs`` see ``outcome``."""
+    request = case.request
+    found, shown = outcome(request.way, request.speaks, seen, own, theirs, request.host)
+    return Result(case, found, shown, seen.get("icmp") in _PROHIBITED)
 
 
 def outcome(
@@ -124,6 +138,10 @@ def _shown(seen: Seen, own: Line | None) -> str:
         parts.append(f"status {seen['status']}")
     if seen.get("error"):
         parts.append(f"{seen['error']} at {seen['stage']}")
+    if seen["stage"] == "socket":
+        parts.append("its pod lets no such socket be made (net.ipv4.ping_group_range)")
+    if seen.get("icmp") is not None:
+        parts.append(f"ICMP code {seen['icmp']}")
     if seen.get("refusal"):
         parts.append(str(seen["refusal"]))
     if seen.get("answer"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from verify import capture, cases, check, egress, encryption, kafka_access
+from verify import capture, cases, check, datagrams, egress, encryption, ipv6, kafka_access
 from verify.access import Model
 from verify.apart import apart
 from verify.cases import Way
@@ -57,8 +57,17 @@ def look(part: Part, crew: Crew) -> list[Check]:
 
 def _network(crew: Crew, connections: Connections) -> list[Check]:
     wanted = [case for case in cases.cases(crew.model) if case.request.way is Way.AROUND]
-    found = [check.of(Part.NETWORK, result) for result in connections.results(wanted)]
-    return [*_sidecars(crew), *found]
+    # Datagrams come first: a pod tells a client only now and then that it refuses, and that uses it up.
+    results = [*connections.results(datagrams.cases(crew.model)), *connections.results(wanted)]
+    found = [check.of(Part.NETWORK, result) for result in results]
+    return [*_sidecars(crew), *found, *_ipv6(crew, connections)]
+
+
+def _ipv6(crew: Crew, connections: Connections) -> Iterator[Check]:
+    addresses = crew.ipv6()
+    yield from ipv6.without(addresses)
+    for result in connections.results(ipv6.cases(crew.model, addresses)):
+        yield check.of(Part.NETWORK, ipv6.judged(result))
 
 
 def _sidecars(crew: Crew) -> Iterator[Check]:
@@ -74,7 +83,8 @@ def _http(crew: Crew, connections: Connections) -> list[Check]:
 
 
 def _egress(crew: Crew, connections: Connections) -> list[Check]:
-    return [check.of(Part.EGRESS, result) for result in connections.results(egress.cases(crew.model))]
+    results = connections.results(egress.cases(crew.model))
+    return [check.of(Part.EGRESS, result) for result in egress.judged(results)]
 
 
 _WORK: dict[Part, Work] = {

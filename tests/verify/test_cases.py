@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from verify import capture, cases, egress, kafka_cases
+from verify import capture, cases, datagrams, egress, ipv6, kafka_cases
 from verify.access import Authentication, Model, read
 from verify.cases import Case, Kind, Outcome, Way
 
@@ -23,8 +23,15 @@ def counted(model: Model, shipped: dict[str, Any]) -> dict[str, Any]:
     asked = kafka_cases.verdicts(shipped, kafka_cases.cases(shipped))
     logins = kafka_cases.logins(shipped)
     outside = Counter(case.expected.value for case in egress.cases(model))
+    sent = Counter(f"{case.request.speaks}: {case.expected.value}" for case in datagrams.cases(model))
+    one_each = {it.id: {"a-pod": ("fd00::1",)} for it in model.workloads}
+    by_ipv6 = Counter(case.expected.value for case in ipv6.cases(model, one_each))
+    none_each = {it.id: {"a-pod": ()} for it in model.workloads}
     return {
         "connections": cases.counts(model),
+        "datagrams": dict(sorted(sent.items())),
+        "ipv6": dict(sorted(by_ipv6.items())),
+        "no ipv6": dict(Counter(check.found for check in ipv6.without(none_each))),
         "egress": dict(sorted(outside.items())),
         "kafka": {"allowed": sum(asked.values()), "refused": len(asked) - sum(asked.values())},
         "logins": {"allowed": sum(logins.values()), "refused": len(logins) - sum(logins.values())},
@@ -198,13 +205,72 @@ def test_on_a_port_of_its_own_a_workload_speaks_what_its_sidecar_waits_for(shipp
     assert spoken(model, "preference-v1")["web.example.com", 8443] == ("tcp", Outcome.REGISTRY)
 
 
-def test_nothing_is_said_of_ports_that_lead_to_the_kubernetes_api_at_any_address(shipped: dict[str, Any]) -> None:
+def test_ports_of_the_kubernetes_api_are_closed_elsewhere_where_its_addresses_are_known(
+    shipped: dict[str, Any],
+) -> None:
     model = with_hosts(shipped, ("pay.example.com", 443, "HTTPS", "customer-v1"))
-    tried = {(case.request.source, case.request.port) for case in egress.cases(model) if case.request.way is Way.AROUND}
+
+    def refused(model: Model) -> set[str]:
+        found = [case for case in egress.cases(model) if case.request.way is Way.AROUND and case.request.port == 443]
+        assert {case.expected for case in found} == {Outcome.NETWORK}
+        return {case.request.source for case in found}
+
     api = next(item for item in model.infrastructure if item.namespace is None)
-    assert api.sources
-    assert not {(source, 443) for source in api.sources} & tried
-    assert ("demo-app/preference-v1", 443) in tried
+    assert len(api.sources) == 3
+    assert refused(model) >= {*api.sources, "demo-app/preference-v1"}
+    anywhere = copy.deepcopy(shipped)
+    next(item for item in anywhere["infrastructure"] if item["namespace"] is None)["addresses"] = []
+    assert refused(read(json.dumps(anywhere))) == refused(read(json.dumps(shipped))) - {*api.sources}
+
+
+def test_datagrams_are_sent_to_whatever_network_policies_close_and_to_nothing_else(model: Model) -> None:
+    found = datagrams.cases(model)
+    assert {case.expected for case in found} == {Outcome.NETWORK}
+    every = cases.sources(model)
+    assert {source.kind for source in every} == set(Kind)
+    spaces = {source.id: source.namespace for source in every} | {it.id: it.namespace for it in model.workloads}
+    closed = {
+        (source.id, it.id)
+        for source in every
+        for it in model.workloads
+        if source.id != it.id and {spaces[source.id], spaces[it.id]} & {"demo-app", "kafka"}
+    }
+    assert {(case.request.source, case.destination) for case in found if case.request.speaks == "icmp"} == closed
+    assert {(case.request.source, case.destination) for case in found if case.request.speaks == "udp"} == closed
+    brokers = [case for case in found if case.destination == "kafka/demo-app-log-cluster-kafka"]
+    ports = {case.request.port for case in brokers if case.request.speaks == "udp"}
+    assert ports == {53, 15012, 8443, 9090, 9091, 9092}
+
+
+def test_each_ipv6_address_of_a_pod_is_tried_as_its_ipv4_address_is(model: Model) -> None:
+    preference = "demo-app/preference-v1"
+    found: dict[str, dict[str, tuple[str, ...]]] = {it.id: {"pod": ()} for it in model.workloads}
+    found[preference] = {"one": ("fe80::1", "fd00::1"), "two": ()}
+    tried = ipv6.cases(model, found)
+    assert {case.request.host for case in tried} == {"fe80::1", "fd00::1"}
+    by_ipv4 = {
+        (case.request.source, case.request.port, case.expected)
+        for case in cases.cases(model)
+        if case.destination == preference and case.request.way is Way.AROUND
+    }
+    for address in ("fe80::1", "fd00::1"):
+        same = {(it.request.source, it.request.port, it.expected) for it in tried if it.request.host == address}
+        assert same >= by_ipv4
+        assert {source for source, *_ in same} == {it.id for it in cases.sources(model)} - {preference}
+    without = [check.subject for check in ipv6.without(found)]
+    assert len(without) == len(model.workloads)
+    assert f"{preference}: addresses of pod two" in without
+    assert f"{preference}: addresses of pod one" not in without
+
+
+def test_a_case_is_named_by_what_is_sent(model: Model) -> None:
+    names = {str(case) for case in datagrams.cases(model)}
+    assert "elsewhere/preference-v1 -> demo-app/customer-v1 ICMP echo (around its sidecar)" in names
+    assert "elsewhere/preference-v1 -> demo-app/customer-v1:53 UDP (around its sidecar)" in names
+    found = {it.id: {"pod": ("fe80::1",)} for it in model.workloads}
+    assert "elsewhere/preference-v1 -> demo-app/customer-v1 [fe80::1]:8080 GET / (around its sidecar)" in {
+        str(case) for case in ipv6.cases(model, found)
+    }
 
 
 def test_marked_calls_are_looked_for_wherever_they_come_to_and_nowhere_else(shipped: dict[str, Any]) -> None:

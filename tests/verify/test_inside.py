@@ -116,6 +116,59 @@ def test_how_far_a_connection_got_and_what_ended_it_is_told() -> None:
     assert (found["stage"], found["error"]) == ("resolve", "NO_NAME")
 
 
+@contextmanager
+def datagrams(answer: bytes | None) -> Iterator[int]:
+    """Answer the second datagram that comes, as if the first were lost, and give the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            server.recv(64)
+            _, client = server.recvfrom(64)
+            if answer:
+                server.sendto(answer, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
+def test_a_datagram_is_sent_again_until_it_is_answered_refused_or_its_time_is_over() -> None:
+    with datagrams(b"served") as port:
+        found = tried(port, "udp")
+    assert (found["stage"], bytes.fromhex(found["answer"])) == ("done", b"served")
+    found = tried(port, "udp")
+    assert (found["stage"], found["error"]) == ("connect", "ECONNREFUSED")
+    with datagrams(None) as port:
+        found = tried(port, "udp")
+    assert (found["stage"], found["error"]) == ("connect", "TIMEOUT")
+
+
+def test_an_ipv6_address_is_connected_to_and_told_in_brackets() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        port = listening.getsockname()[1]
+        found = tried(port, "tcp", "::1")
+    assert (found["stage"], found["remote"]) == ("done", f"[::1]:{port}")
+
+
+def test_a_pods_ipv6_addresses_are_told_but_for_loopbacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "if_inet6"
+    monkeypatch.setattr(connections, "_ADDRESSES", listed)
+    assert connections.ipv6_addresses() == []
+    listed.write_text(
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "fe800000000000000042acfffe110002 0a 40 20 80     eth0\n"
+        "fd000000000000000000000000000007 0a 40 00 80     eth0\n"
+    )
+    assert connections.ipv6_addresses() == ["fe80::42:acff:fe11:2", "fd00::7"]
+    # A link-local address is looked for on the link that has one.
+    assert connections._address("fe80::9", 80) == (socket.AF_INET6, ("fe80::9", 80, 0, 10))
+    listed.write_text("00000000000000000000000000000001 01 80 10 80       lo\n")
+    found = tried(80, "tcp", "fe80::9")
+    assert (found["stage"], found["error"]) == ("connect", "ENETUNREACH")
+
+
 def test_a_program_refuses_to_run_as_another_user_than_it_is_meant_for() -> None:
     with pytest.raises(RuntimeError, match="runs as user"):
         connections.attempts([], 1, user=connections.SIDECAR_USER)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from verify import evidence, judge
-from verify.cases import Outcome, Way
+from verify import egress, evidence, ipv6, judge
+from verify.cases import Case, Outcome, Request, Way
 
 pytestmark = pytest.mark.unit
 
@@ -93,10 +93,52 @@ def test_to_a_host_outside(speaks: str, saw: dict[str, Any], own: dict[str, Any]
         ("kafka", seen(answer="00"), [], Outcome.ALLOWED),
         ("mesh", seen(refusal="TLSV13_ALERT_CERTIFICATE_REQUIRED"), [], Outcome.MUTUAL_TLS),
         ("mesh", seen(answer="00"), [], Outcome.ALLOWED),
+        # What nobody listens for has come to the pod all the same.
+        ("udp", seen("connect", error="ECONNREFUSED"), [], Outcome.NOBODY),
+        ("udp", seen(answer="00"), [], Outcome.ALLOWED),
+        ("udp", seen("connect", error="EHOSTUNREACH"), [], Outcome.NETWORK),
+        ("udp", seen("connect", error="EPERM"), [], Outcome.NETWORK),
+        ("udp", seen("connect", error="TIMEOUT"), [], Outcome.NETWORK),
+        ("icmp", seen(answer="00"), [], Outcome.ALLOWED),
+        ("icmp", seen("connect", error="TIMEOUT"), [], Outcome.NETWORK),
+        ("icmp", seen("socket", error="EACCES"), [], Outcome.UNKNOWN),
+        ("http", seen("connect", error="EADDRNOTAVAIL"), [], Outcome.NETWORK),
     ],
 )
 def test_around_a_sidecar(speaks: str, saw: dict[str, Any], theirs: list[Any], outcome: Outcome) -> None:
     assert judge.outcome(Way.AROUND, speaks, saw, None, theirs)[0] is outcome
+
+
+def test_a_pod_that_lets_no_echo_be_sent_is_told_in_words() -> None:
+    shown = judge.outcome(Way.AROUND, "icmp", seen("socket", error="EACCES"), None, [])[1]
+    assert shown == "EACCES at socket, its pod lets no such socket be made (net.ipv4.ping_group_range)"
+
+
+def outside(way: Way, expected: Outcome, saw: dict[str, Any], own: dict[str, Any] | None = None) -> judge.Result:
+    request = Request("demo-app/a", way, "https", egress.UNDECLARED, egress.UNDECLARED, 443)
+    return judge.result(Case(request, egress.UNDECLARED, expected), saw, own, [])
+
+
+def test_silence_is_no_refusal_where_the_network_says_that_it_refuses() -> None:
+    silent = outside(Way.AROUND, Outcome.NETWORK, seen("connect", error="TIMEOUT", icmp=None))
+    unreached = outside(Way.AROUND, Outcome.NETWORK, seen("connect", error="EHOSTUNREACH", icmp=1))
+    prohibited = outside(Way.AROUND, Outcome.NETWORK, seen("connect", error="EHOSTUNREACH", icmp=13))
+    black_hole = outside(
+        Way.THROUGH, Outcome.REGISTRY, seen("exchange", error="ECONNRESET"), {"upstream_cluster": "BlackHoleCluster"}
+    )
+    assert [it.is_as_declared for it in egress.judged([silent, unreached, black_hole])] == [True, True, True]
+    found = egress.judged([silent, unreached, prohibited, black_hole])
+    assert [it.outcome for it in found] == [Outcome.SILENCE, Outcome.SILENCE, Outcome.NETWORK, Outcome.REGISTRY]
+
+
+def test_a_declared_port_may_be_closed_by_ipv6_and_a_refused_one_must_not_be_reached() -> None:
+    def found(expected: Outcome) -> judge.Result:
+        request = Request("demo-app/a", Way.AROUND, "http", "fd00::1", "demo-app/b", 8080)
+        saw = seen("connect", error="ECONNREFUSED")
+        return ipv6.judged(judge.result(Case(request, "demo-app/b", expected), saw, None, []))
+
+    assert found(Outcome.MUTUAL_TLS).is_as_declared
+    assert found(Outcome.NETWORK).outcome is Outcome.NOBODY
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""What could be sent without TCP: datagrams of UDP, and echo requests of ICMP. Pure.
+
+Nothing in the system is declared for either, and no sidecar takes them over: NetworkPolicies alone hold them back.
+Kubernetes leaves open whether these apply to ICMP; the proof expects it, as a closed pod that answers echoes tells who
+is there and carries data in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verify.access import Model, Workload
+from verify.cases import Case, Outcome, Request, Source, Way, sources
+
+DNS, ISTIOD = 53, 15012
+"""Ports that policies open elsewhere, which are tried everywhere."""
+
+
+def cases(model: Model) -> list[Case]:
+    """Return the cases of each source and each workload, where NetworkPolicies close one of the two."""
+    return [
+        case
+        for source in sources(model)
+        for destination in model.workloads
+        if destination.id != source.id and {source.namespace, destination.namespace} & model.closed
+        for case in _pair(source, destination)
+    ]
+
+
+def _pair(source: Source, destination: Workload) -> Iterator[Case]:
+    for port in dict.fromkeys([*(port.port for port in destination.ports), DNS, ISTIOD]):
+        yield _case(source, destination, "udp", port)
+    yield _case(source, destination, "icmp", 0)
+
+
+def _case(source: Source, destination: Workload, speaks: str, port: int) -> Case:
+    request = Request(source.id, Way.AROUND, speaks, None, destination.id, port)
+    return Case(request, destination.id, Outcome.NETWORK)
