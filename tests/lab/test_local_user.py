@@ -233,12 +233,24 @@ def test_the_operator_s_token_makes_no_pod_that_is_root_on_the_machine(
     assert word in made.stderr, made.stderr
 
 
-def test_a_container_to_debug_with_is_no_way_out_either(namespace: System) -> None:
+def test_a_container_to_debug_with_is_no_way_out_either(namespace: System, operator_token: str) -> None:
+    """It may look at packets, as `make verify` does, and the operator may not add one."""
     run(namespace, "debugged")
-    found = {"name": "debug", "image": "services:test", "securityContext": {"privileged": True}}
-    patch = json.dumps({"spec": {"ephemeralContainers": [found]}})
-    words = ("-n", NAMESPACE, "patch", "pod", "debugged", "--subresource=ephemeralcontainers", "-p", patch)
-    assert "privileged containers are refused" in namespace.try_kubectl(*words).stderr
+
+    def words(**context: Any) -> tuple[str, ...]:
+        found = {"name": "debug", "image": "services:test", "command": ["true"], "securityContext": context}
+        patch = json.dumps({"spec": {"ephemeralContainers": [found]}})
+        return ("-n", NAMESPACE, "patch", "pod", "debugged", "--subresource=ephemeralcontainers", "-p", patch)
+
+    assert "privileged containers are refused" in namespace.try_kubectl(*words(privileged=True)).stderr
+    administer = words(capabilities={"add": ["NET_ADMIN"]})
+    assert "capabilities beyond" in namespace.try_kubectl(*administer).stderr
+    listen = words(capabilities={"add": ["NET_RAW"]})
+    may = ("-n", NAMESPACE, "auth", "can-i", "patch", "pods/ephemeralcontainers")
+    assert kubectl_as(namespace, operator_token, *may, text="").stdout == "no\n"
+    assert namespace.try_kubectl(*listen).returncode == 0
+    # What changes the pod later is judged with that container in it.
+    namespace.kubectl("-n", NAMESPACE, "label", "pod", "debugged", "seen=yes")
     delete(namespace, "debugged")
 
 
