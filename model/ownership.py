@@ -4,7 +4,7 @@ Server-side apply takes an object of another owner over without a word, and dest
 each of these objects has an annotation with its stack, and what exists without it is not touched.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -46,7 +46,7 @@ def faults(settings: Settings, owner: str, owners: Mapping[str, str | None]) -> 
     """
     foreign = {name: found for name, found in owners.items() if found != owner}
     yield from _taken(settings, foreign)
-    yield from _missing(settings, owners.keys())
+    yield from _not_of_others(settings, owner, owners)
     found = [name for name in cluster_wide(settings) if name in foreign and not _adopted(settings, name)]
     if found:
         yield (
@@ -64,9 +64,14 @@ def _taken(settings: Settings, foreign: Mapping[str, str | None]) -> Iterator[st
             )
 
 
-def _missing(settings: Settings, existing: Collection[str]) -> Iterator[str]:
+def _not_of_others(settings: Settings, owner: str, owners: Mapping[str, str | None]) -> Iterator[str]:
     for name in settings.existing_namespaces:
-        if f"Namespace/{name}" not in existing:
+        if owners.get(f"Namespace/{name}") == owner:
+            yield (
+                f"{NAMESPACE}:existingNamespaces: this stack made the namespace {name!r}, and would now delete it with "
+                "all that is in it; remove it from the list"
+            )
+        if f"Namespace/{name}" not in owners:
             yield (
                 f"{NAMESPACE}:existingNamespaces: there is no namespace {name!r}; create it, "
                 "or remove it from the list to have this stack create it"

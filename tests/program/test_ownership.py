@@ -52,6 +52,12 @@ def test_a_namespace_that_is_said_to_exist_must(settings: Load) -> None:
     ]
 
 
+def test_a_namespace_that_this_stack_made_is_not_handed_over_by_a_setting(settings: Load) -> None:
+    """Pulumi would delete the Namespace, and all that is in it, before it labels the one that is said to exist."""
+    (line,) = faults(settings(existingNamespaces=["kafka"]), OWNER, {"Namespace/kafka": OWNER})
+    assert "this stack made the namespace 'kafka', and would now delete it" in line
+
+
 def test_only_namespaces_of_the_stack_can_be_said_to_exist(settings: Load) -> None:
     with pytest.raises(SettingsError, match=r"existingNamespaces\[0\] = 'kafka'.* kafka-pr-7, demo-app-pr-7"):
         settings(existingNamespaces=["kafka"], instance="pr-7")
