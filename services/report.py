@@ -42,7 +42,7 @@ GROUPS: Final = 1_000
 """How many kinds of calls a partition may add to a window."""
 
 ALL_GROUPS: Final = 100_000
-"""How many a partition may have in all windows that are open."""
+"""How many there may be in all windows that are open; each partition has an equal part, and none takes another's."""
 
 _NAME: Final = re.compile(r"[-._A-Za-z0-9]{1,63}")
 """A service or a version: without colons, so that a key is read one way alone, and short, so that a group is."""
@@ -134,6 +134,8 @@ class _Tally:
 class _Partition:
     writers: Collection[str] | None
     """Origins that may be in it; any when None."""
+    most: int
+    """How many counts there may be in all its tallies."""
     since: float
     """When it was assigned, or something last came from it, or Kafka answered again."""
     read_since: float
@@ -211,8 +213,10 @@ class Report:
         self._closed = max((checkpoint.closed for checkpoint in found), default=0)
         self._reported = max((checkpoint.reported for checkpoint in found), default=0)
         self._partitions = {}
+        # The same part before and after a restart: what is counted again does not depend on other partitions.
+        most = ALL_GROUPS // max(len(checkpoints), 1)
         for place, checkpoint in checkpoints.items():
-            partition = _Partition(self._writers.get(place[0]), now, now)
+            partition = _Partition(self._writers.get(place[0]), most, now, now)
             if checkpoint:
                 partition.next, partition.known = checkpoint.offset, checkpoint.position
             self._partitions[place] = partition
@@ -252,7 +256,7 @@ class Report:
                 end = min(start + size, ahead + 1) if time >= late else start
                 counts = tallies[start].counts if start in tallies else {}
                 if key not in counts:
-                    if len(counts) >= GROUPS or partition.groups >= ALL_GROUPS:
+                    if len(counts) >= GROUPS or partition.groups >= partition.most:
                         skipped.add(Reason.CROWDED, record)
                         continue
                     counts = tallies.setdefault(start, _Tally(record.offset(), counts)).counts

@@ -419,7 +419,7 @@ def test_a_writer_of_more_kinds_than_are_counted_takes_no_room_for_them_and_none
 
 
 def test_a_writer_of_more_windows_than_are_kept_takes_no_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.report.ALL_GROUPS", 50)
+    monkeypatch.setattr("services.report.ALL_GROUPS", 50 * len(PLACES))
     kafka = Kafka()
     process = Process(kafka, Windows(SIZE, GRACE, IDLE), HOUR, writers=WRITERS)
     process.take(kafka.append([(PLACES[1], number * SIZE, call("CUSTOMER")) for number in range(300)]))
@@ -432,6 +432,21 @@ def test_a_writer_of_more_windows_than_are_kept_takes_no_room_for_them(monkeypat
         process.close()
         assert process.count(Reason.CROWDED) == crowded
     assert len(kafka.topic) == 50 + 2
+
+
+@pytest.mark.parametrize("partitions", [1, 7, 40])
+def test_a_writer_of_many_partitions_takes_no_more_room_than_there_is_for_all(
+    monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    monkeypatch.setattr("services.report.ALL_GROUPS", 100)
+    places = [("customer", number) for number in range(partitions)]
+    kafka = Kafka(logs={place: [] for place in places})
+    report = Report(Windows(SIZE, GRACE, IDLE))
+    report.assign(dict.fromkeys(places), 0)
+    many = [(place, HOUR, call("CUSTOMER", f"D{number}")) for place in places for number in range(200)]
+    skipped = report.take(kafka.append(many), Now(0, HOUR))
+    room = partitions * 200 - skipped.counts["customer", Reason.CROWDED]
+    assert 100 - partitions < room <= 100
 
 
 @pytest.mark.parametrize(

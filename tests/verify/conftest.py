@@ -25,7 +25,8 @@ def shipped() -> dict[str, Any]:
     defaults = {key: value["default"] for key, value in declared.items()}
     settings = {key: value if isinstance(value, str) else json.dumps(value) for key, value in defaults.items()}
     settings |= {"apiServerAddresses": json.dumps(API)}
-    return json.loads(json.dumps(exported(load(settings))))
+    found: dict[str, Any] = json.loads(json.dumps(exported(load(settings))))
+    return found
 
 
 @pytest.fixture(scope="session")
