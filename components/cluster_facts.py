@@ -1,4 +1,4 @@
-"""What the program asks the cluster before it registers a resource."""
+"""What the program reads from the cluster before it registers a resource."""
 
 import json
 import os
@@ -19,25 +19,25 @@ _TIMEOUT_SECONDS = (5, 30)
 """For the connection and for an answer."""
 
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-"""Has the API server leave out all but metadata, for CustomResourceDefinitions are large."""
+"""Requests only metadata, because CustomResourceDefinitions are large."""
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """What is known of the cluster; nothing where there is none, as in an offline preview.
+    """What the program knows of the cluster; nothing in an offline preview.
 
-    ``owners`` are namespaces and cluster-wide objects as ``Kind/name``, each with the stack that made it, if one did;
-    ``api_server`` are the addresses of the Kubernetes API.
+    ``owners`` maps each namespace and cluster-wide object (``Kind/name``) to the stack that made it, or to None.
+    ``api_server`` lists the addresses of the Kubernetes API as CIDR.
     """
 
     owners: Mapping[str, str | None] | None = None
     api_server: list[str] = field(default_factory=list)
 
     def agreed(self, settings: Settings) -> Settings:
-        """Return the settings with what they leave to the cluster.
+        """Return the settings, completed with the addresses of the Kubernetes API.
 
-        Raises pulumi.RunError, which the CLI prints without a traceback, if the cluster has namespaces or cluster-wide
-        objects of others under the names of this stack's.
+        Raises pulumi.RunError, which the CLI prints without a traceback, if another owner has a namespace or
+        cluster-wide object that this stack would create.
         """
         found = list(faults(settings, stack_owner(), self.owners)) if self.owners is not None else []
         if found:
@@ -48,15 +48,15 @@ class ClusterFacts:
 
 
 def read_cluster() -> ClusterFacts:
-    """Ask the cluster that Pulumi's Kubernetes provider uses by default; without an answer nothing is known."""
+    """Read from the cluster that Pulumi's Kubernetes provider uses by default. Logs a message if that fails."""
     try:
         api = _api()
         return ClusterFacts(owners=dict(_owners(api)), api_server=_api_server(api))
     except config.ConfigException as error:
-        pulumi.log.info(f"the cluster is not asked who owns what: {error}")
+        pulumi.log.info(f"existing namespaces and cluster-wide objects are not checked: {error}")
     except (client.ApiException, HTTPError) as error:
         reason = error.reason if isinstance(error, client.ApiException) else error
-        pulumi.log.warn(f"the cluster cannot be asked who owns what: {reason}")
+        pulumi.log.warn(f"existing namespaces and cluster-wide objects cannot be checked: {reason}")
     return ClusterFacts()
 
 

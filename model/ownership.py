@@ -1,7 +1,7 @@
-"""Which stack owns what there can be only one of in a cluster: its namespaces, and the objects without a namespace.
+"""Which stack owns a namespace or a cluster-wide object.
 
-Server-side apply takes an object of another owner over without a word, and destroying the stack then deletes it. So
-each of these objects has an annotation with its stack, and what exists without it is not touched.
+Server-side apply silently takes over an object of another owner, and destroying the stack then deletes it. Each of
+these objects therefore has an annotation with the name of its stack. An object without it is left alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
