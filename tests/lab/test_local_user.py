@@ -160,16 +160,32 @@ def kubectl_as(node: System, token: str, *arguments: str, text: str) -> subproce
     return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, input=text, timeout=60)
 
 
+def apart(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of the chart whose cluster-wide objects are not those of the stack that is up."""
+    if manifest["kind"] in CLUSTER_WIDE:
+        manifest["metadata"]["name"] += "-attacked"
+    if manifest.get("roleRef", {}).get("kind") == "ClusterRole":
+        manifest["roleRef"]["name"] += "-attacked"
+    return manifest
+
+
+CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding")
+
+
 @pytest.fixture(scope="module")
-def operator_token(namespace: System) -> str:
-    """Return a token of the cluster operator, with the rights that its chart gives it in the namespace."""
+def operator_token(namespace: System) -> Iterator[str]:
+    """A token of the cluster operator, with the rights that its chart gives it in the namespace."""
     with helm_python.Chart.load(ROOT / "lab" / "charts" / "strimzi-kafka-operator") as chart:
         values = {"watchNamespaces": [NAMESPACE]}
         texts = chart.render(values, name="attacked", namespace=NAMESPACE).values()
-    wanted = [item for text in texts for item in yaml.safe_load_all(text) if item and item["kind"] != "Deployment"]
+    documents = [item for text in texts for item in yaml.safe_load_all(text) if item]
+    wanted = [apart(item) for item in documents if item["kind"] != "Deployment"]
     for item in wanted:
         namespace.kubectl("-n", NAMESPACE, "apply", "-f", "-", text=json.dumps(item))
-    return namespace.kubectl("-n", NAMESPACE, "create", "token", "strimzi-cluster-operator")
+    yield namespace.kubectl("-n", NAMESPACE, "create", "token", "strimzi-cluster-operator")
+    for item in wanted:
+        if item["kind"] in CLUSTER_WIDE:
+            namespace.kubectl("delete", item["kind"], item["metadata"]["name"])
 
 
 def attack(**spec: Any) -> dict[str, Any]:
