@@ -175,15 +175,15 @@ def test_a_missing_authorization_policy_is_found(proof: Proof) -> None:
 
 def test_a_network_policy_that_is_too_wide_is_found(proof: Proof) -> None:
     def more(direction: str, end: str, app: str) -> dict[str, Any]:
-        name = "customer-v1" if direction == "egress" else "consumer-v1"
+        name = "customer-v1-access" if direction == "egress" else "consumer-v1-access"
         rules = proof.system.get("-n", "demo-app", "networkpolicy", name)["spec"].get(direction, [])
         peer = {"podSelector": {"matchLabels": {"app": app}}}
         return {direction: [*rules, {end: [peer], "ports": [{"port": 8080, "protocol": "TCP"}]}]}
 
     out, into = more("egress", "to", "consumer"), more("ingress", "from", "customer")
     with (
-        proof.patched("demo-app", "networkpolicy", "customer-v1", out),
-        proof.patched("demo-app", "networkpolicy", "consumer-v1", into),
+        proof.patched("demo-app", "networkpolicy", "customer-v1-access", out),
+        proof.patched("demo-app", "networkpolicy", "consumer-v1-access", into),
     ):
         finds(lambda: proof.failed("network"), {around("customer-v1", "consumer-v1", "8080 GET /"): MTLS})
 
