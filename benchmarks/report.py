@@ -27,9 +27,8 @@ from typing import Final
 
 from confluent_kafka import Producer
 
-from lab import cache, maven
+from lab import cache, files, maven
 from lab.control_plane import free_ports
-from lab.engine import files
 from lab.kafka import properties
 from lab.kafka.broker import Broker
 from lab.kafka.distribution import java

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.engine import files
+from lab import files
 
 _LIFETIME: Final = timedelta(days=3650)
 _PEM: Final = serialization.Encoding.PEM

@@ -13,8 +13,7 @@ from typing import Final
 
 import yaml
 
-from lab import certificates
-from lab.engine import files
+from lab import certificates, files
 from lab.errors import LabError
 from lab.network import Network
 from lab.processes import Process

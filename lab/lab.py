@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import orjson
 
+from lab import files
 from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
-from lab.engine import files
 from lab.engine.backend import state_path
 from lab.errors import LabError
 from lab.network import LABS, Network, preferred

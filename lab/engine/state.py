@@ -16,7 +16,8 @@ from typing import IO, Any, Self
 
 import orjson
 
-from lab.engine import files, values
+from lab import files
+from lab.engine import values
 from lab.engine.encryption import Crypter, passphrase_from
 from lab.engine.errors import EngineError
 from lab.engine.values import Properties

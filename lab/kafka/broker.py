@@ -29,8 +29,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from lab import files
 from lab.control_plane import free_ports
-from lab.engine import files
 from lab.errors import LabError
 from lab.kafka import distribution
 from lab.kafka.properties import ADMIN, Ports, server_properties, text

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import httpx2
 from lightkube import ApiError
 
-from lab.engine import files
+from lab import files
 from lab.ids import Ids
 from lab.network import Network
 from lab.node.api import Api

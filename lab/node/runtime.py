@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from lab.engine import files
+from lab import files
 from lab.errors import LabError
 
 _SHIM: Final = (

@@ -19,7 +19,7 @@ import orjson
 from lightkube import AsyncClient, KubeConfig
 from lightkube.generic_resource import create_namespaced_resource
 
-from lab.engine import files
+from lab import files
 from lab.errors import LabError
 from lab.network import LABS, OUTSIDE, OUTSIDE_NAMES, Network, batch
 from lab.node.informer import Informer

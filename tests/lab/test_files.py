@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cache
-from lab.engine import files
+from lab import cache, files
 
 pytestmark = pytest.mark.unit
 
