@@ -1,16 +1,15 @@
 PYTHON ?= python3
 NAME ?= lab
-ENGINE ?= lab
 CONFIG ?=
 SERVICE ?= customer
 EXAMPLE ?= own-service
 BASE ?= main
 
 LAB := .venv/bin/python -m lab
-WHICH = --name $(NAME) --engine $(ENGINE)
+WHICH = --name $(NAME)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh down status image docs diagram lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,7 +17,7 @@ help: ## Say what each target does
 environment: ## Install what this machine lacks, and make the Python environment in .venv
 	@$(PYTHON) -m lab.bootstrap
 
-up: environment ## Start the lab, and make in it what the program declares (CONFIG="key=value ...", NAME=, ENGINE=pulumi)
+up: environment ## Start the lab, and make in it what the program declares (CONFIG="key=value ...", NAME=)
 	@$(LAB) up $(WHICH) $(SETTINGS)
 
 call: ## Call the application once more (NAME=)
@@ -39,22 +38,28 @@ verify: ## Prove that the lab allows what is declared and nothing else (NAME=, O
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)
 
-example: ## Run an example on the lab that is up (EXAMPLE=own-service, NAME=, DESTROY=1)
+example: ## Run an example on the lab that is up (EXAMPLE=own-service or a folder, NAME=, DESTROY=1)
 	@$(LAB) example $(EXAMPLE) $(WHICH) $(if $(DESTROY),--destroy) $(SETTINGS)
 
 watch: ## Serve a page with the call graph, live counts and the report (NAME=)
 	@$(LAB) watch $(WHICH)
 
-preview: environment ## Show what up would change (CONFIG=, NAME=, ENGINE=)
+preview: environment ## Show what up would change (CONFIG=, NAME=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)
 
 preview-pr: environment ## Show as Markdown what the working tree changes in each stack that it touches (BASE=main)
 	@.venv/bin/python -m ci.preview --against $(BASE)
 
-refresh: environment ## Make the stack's state say what is in the cluster (NAME=, ENGINE=)
+refresh: environment ## Make the stack's state say what is in the cluster (NAME=)
 	@$(LAB) refresh $(WHICH)
 
-down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=, ENGINE=)
+pulumi: environment ## Run the Pulumi CLI in the lab's workspace (ARGS="stack export", NAME=)
+	@$(LAB) pulumi $(WHICH) $(ARGS)
+
+env: ## Print the variables for kubectl and pulumi: eval "$(make env)" (NAME=)
+	@$(LAB) env $(WHICH)
+
+down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=)
 	@$(LAB) down $(WHICH)
 
 status: ## Show what runs, what is ready, and where (NAME=)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,10 @@ from lab.charts.assemble import assemble
 from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.kafka.distribution import distribution
-from lab.lab import ENGINES, EXAMPLES, ROOT, Lab
+from lab.lab import EXAMPLES, ROOT, Lab
 from lab.network import LABS
 from lab.outside.hosts import told
+from lab.pulumi import operation
 from lab.tracing import query
 from lab.watch.consumer import Consumer
 from lab.watch.report import LINE
@@ -32,9 +34,9 @@ def _command(work: Callable[..., int | None]) -> Callable[..., None]:
     """Give a command the options that say which lab, and turn its faults into lines and an exit code."""
 
     @functools.wraps(work)
-    def run(name: str, network: int | None, engine: str, **rest: Any) -> None:
+    def run(name: str, network: int | None, **rest: Any) -> None:
         try:
-            code = work(Lab(name, engine, network), **rest) or 0
+            code = work(Lab(name, network), **rest) or 0
         except LabError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}", err=True)
@@ -51,13 +53,6 @@ def _command(work: Callable[..., int | None]) -> Callable[..., None]:
             envvar="LAB_NETWORK",
             type=click.IntRange(0, LABS - 1),
             help="Number of its network: the lab has the addresses 10.(192 + number).0.0/16.  [default: a free one]",
-        ),
-        click.option(
-            "--engine",
-            default="lab",
-            show_default=True,
-            type=click.Choice(ENGINES),
-            help="What runs the program: the lab's engine, or the real pulumi.",
         ),
     )
     for option in reversed(options):
@@ -94,7 +89,7 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     assemble(ROOT / ".lab" / "charts", click.echo)
     distribution(say=click.echo)
     lab.start(binaries, click.echo)
-    code = lab.run("up", "--yes", "--skip-preview", "--suppress-outputs", config=config)
+    code = lab.run("up", click.echo, config, suppress_outputs=True)
     if code:
         return code
     click.echo()
@@ -204,35 +199,51 @@ def rotate(lab: Lab, user: str) -> int:
             message = f"user {user}: there is none; there are {', '.join(users)}"
             raise LabError(message)
         lab.rotate(user)
-        return lab.run("up", "--yes", "--skip-preview", "--suppress-outputs")
+        return lab.run("up", click.echo, suppress_outputs=True)
 
 
 @main.command()
-@click.argument("example", type=click.Choice(sorted(path.parent.name for path in EXAMPLES.glob("*/Pulumi.lab.yaml"))))
+@click.argument("example")
 @click.option("--destroy", is_flag=True, help="Take it away again.")
 @_config
 @_command
 def example(lab: Lab, example: str, config: tuple[str, ...], *, destroy: bool) -> int:
-    """Run an EXAMPLE, a program of its own that builds on the components, on what is up."""
+    """Run a Pulumi program on what is up: the name of an EXAMPLE, or the folder of a program of your own."""
+    program = EXAMPLES / example if (EXAMPLES / example).is_dir() else Path(example).resolve()
     with lab.locked():
         _running(lab)
-        command = "destroy" if destroy else "up"
-        return lab.run(command, "--yes", "--skip-preview", config=config, program=EXAMPLES / example)
+        return lab.run("destroy" if destroy else "up", click.echo, config, program)
 
 
 @main.command()
 @_config
-@click.option("--diff", is_flag=True, help="Show what changes in each resource.")
 @_command
-def preview(lab: Lab, config: tuple[str, ...], *, diff: bool) -> int:
-    """Show what up would change in a running lab; without one, what it would make."""
+def preview(lab: Lab, config: tuple[str, ...]) -> int:
+    """Show what up would change in a running lab."""
     with lab.locked():
-        assemble(ROOT / ".lab" / "charts", click.echo)
-        arguments = ["--diff"] if diff else []
-        if not lab.state_file().exists() and lab.engine == "lab":
-            return lab.run("preview", "--offline", *arguments, config=config)
         _running(lab)
-        return lab.run("preview", *arguments, config=config)
+        return lab.run("preview", click.echo, config, diff=lab.resources() > 0)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@_command
+def pulumi(lab: Lab, arguments: tuple[str, ...]) -> int:
+    """Run the engine's own command line in the lab's workspace, such as `pulumi stack export`."""
+    with lab.locked():
+        engine, workspace = lab.engine(click.echo), lab.prepare()
+        return operation.show(workspace, engine, arguments)
+
+
+@main.command()
+@_command
+def env(lab: Lab) -> None:
+    """Print what a shell needs for kubectl and pulumi: eval "$(python -m lab env)"."""
+    _running(lab)
+    workspace, engine = lab.workspace(), lab.engine(functools.partial(click.echo, err=True))
+    variables = {**workspace.environment(engine), "PATH": f"{engine.command.parent}:{os.environ['PATH']}"}
+    for key, value in variables.items():
+        click.echo(f"export {key}={shlex.quote(value)}")
 
 
 @main.command()
@@ -241,7 +252,7 @@ def refresh(lab: Lab) -> int:
     """Make the stack's state say what is in the cluster."""
     with lab.locked():
         _running(lab)
-        return lab.run("refresh", "--yes", "--diff")
+        return lab.run("refresh", click.echo, diff=True)
 
 
 @main.command()
@@ -255,7 +266,7 @@ def down(lab: Lab, *, force: bool) -> int:
             return 0
         if lab.resources() and not force:
             lab.start(build(click.echo), click.echo)
-            code = lab.run("destroy", "--yes", "--skip-preview")
+            code = lab.run("destroy", click.echo)
             if code:
                 click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)
                 return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,23 @@ class Cluster:
         found = orjson.loads(self._kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
         return [_row(pod) for pod in found]
 
+    def find(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the object that has the identity of a manifest, with its managed fields; None if there is none.
+
+        :param inputs: a manifest: ``apiVersion``, ``kind`` and ``metadata`` are read.
+        :raises LabError: if the cluster cannot be asked.
+        """
+        names = {key: inputs["metadata"][key] for key in ("name", "namespace") if key in inputs["metadata"]}
+        identity = {"apiVersion": inputs["apiVersion"], "kind": inputs["kind"], "metadata": names}
+        arguments = ("get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-")
+        try:
+            text = self._kubectl(*arguments, text=orjson.dumps(identity).decode())
+        except LabError as error:
+            if "no matches for kind" in str(error) or "ensure CRDs are installed first" in str(error):
+                return None
+            raise
+        return dict(orjson.loads(text)) if text else None
+
     def show(self, arguments: list[str]) -> int:
         """Let kubectl print something, and return its exit code."""
         return subprocess.run(self.command(*arguments), check=False).returncode  # noqa: S603
@@ -57,9 +75,9 @@ class Cluster:
         kubectl = Path(sys.executable).parent / "kubectl"
         return [str(kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
 
-    def _kubectl(self, *arguments: str) -> str:
+    def _kubectl(self, *arguments: str, text: str | None = None) -> str:
         result = subprocess.run(  # noqa: S603
-            self.command(*arguments), capture_output=True, text=True, check=False
+            self.command(*arguments), input=text, capture_output=True, text=True, check=False
         )
         if result.returncode:
             raise LabError((result.stderr.strip().splitlines() or ["kubectl failed"])[-1].removeprefix("error: "))

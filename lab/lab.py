@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +16,13 @@ import orjson
 from lab import files
 from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
-from lab.engine.backend import state_path
 from lab.errors import LabError
 from lab.network import LABS, Network, preferred
 from lab.node.runtime import Runtime
 from lab.processes import Process
+from lab.pulumi import operation
+from lab.pulumi.engine import Engine, find
+from lab.pulumi.workspace import Workspace
 
 ROOT: Final = Path(__file__).parent.parent
 """The project's folder, where Pulumi.yaml is."""
@@ -31,7 +30,7 @@ ROOT: Final = Path(__file__).parent.parent
 EXAMPLES: Final = ROOT / "examples"
 PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
-ENGINES: Final = ("lab", "pulumi")
+_STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _MANIFESTS: Final = tuple(ROOT / "lab" / "node" / name for name in ("rights.yaml", "admission.yaml"))
 """What the node may do, and what pods on it may not have."""
 
@@ -43,7 +42,6 @@ class Lab:
     """A lab by its name; everything of it is in ``.lab/<name>`` (mode 700)."""
 
     name: str
-    engine: str = "lab"
     number: int | None = None
 
     def __post_init__(self) -> None:
@@ -57,8 +55,6 @@ class Lab:
                 " at most 30 characters, and not 'charts'"
             )
             raise LabError(message)
-
-        self._engine()
 
     @property
     def folder(self) -> Path:
@@ -161,98 +157,74 @@ class Lab:
         with lock:
             yield
 
-    def state_file(self) -> Path:
-        """Return where the stack's state is."""
-        return state_path(self.folder, PROJECT, STACK)
+    def workspace(self, program: Path = ROOT) -> Workspace:
+        """Return the Pulumi workspace of a program on this lab.
+
+        :param program: the folder of its project; by default that of the system itself.
+        """
+        return Workspace(self.folder / "pulumi", program, STACK, self.control_plane().kubeconfig)
 
     def resources(self) -> int:
         """Count the resources in the stack's state."""
-        try:
-            return len(orjson.loads(self.state_file().read_bytes())["deployment"]["resources"])
-        except (OSError, ValueError, KeyError):
-            return 0
+        return len(self.workspace().resources())
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment in which either engine finds this lab's cluster and state."""
-        passphrase = self.folder / "passphrase"
-        if not passphrase.exists():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.replace(passphrase, secrets.token_urlsafe(32).encode())
-        inherited = {key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE"}
-        return {
-            **inherited,
-            "KUBECONFIG": str(self.control_plane().kubeconfig),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
-        }
+    def engine(self, say: Callable[[str], None]) -> Engine:
+        """Return the engine that runs programs, building it where that was not done yet.
 
-    def settings(self) -> list[str]:
-        """Return what the lab's user has set for good: ``key=value``, the value in JSON."""
+        :raises LabError: if it cannot be built.
+        """
+        return find(self.folder / "pulumi" / "home", say)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the lab's user has set for good, by key."""
         try:
-            kept = orjson.loads((self.folder / "settings.json").read_bytes())
+            return dict(orjson.loads((self.folder / "settings.json").read_bytes()))
         except FileNotFoundError:
-            return []
-        return [f"{key}={orjson.dumps(value).decode()}" for key, value in kept.items()]
+            return {}
 
     def rotate(self, user: str) -> None:
         """Raise the number of a Kafka user's password, for this run and those after it."""
         path = self.folder / "settings.json"
-        kept = orjson.loads(path.read_bytes()) if path.exists() else {}
+        kept = self.settings()
         rotations = kept.setdefault("userPasswordRotation", {})
         rotations[user] = rotations.get(user, 1) + 1
         files.replace(path, orjson.dumps(kept))
 
-    def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs.
-
-        :raises LabError: if they cannot be had.
-        """
-        words = [*self._engine(), "stack", "output", "--json", "--stack", STACK]
-        result = subprocess.run(  # noqa: S603
-            words, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False
-        )
-        if result.returncode:
-            raise LabError(result.stderr.strip().removeprefix("error: ") or f"lab {self.name}: no outputs")
-        outputs: dict[str, Any] = orjson.loads(result.stdout)
-        return outputs
-
     def access_model(self) -> dict[str, Any]:
         """Return the stack's output ``accessModel``.
 
-        :raises LabError: if it cannot be had, or the stack has none.
+        :raises LabError: if the stack has none.
         """
-        model: dict[str, Any] | None = self.outputs().get("accessModel")
+        stack = next((item for item in self.workspace().resources() if item["type"] == _STACK_TYPE), {})
+        model: dict[str, Any] | None = (stack.get("outputs") or {}).get("accessModel")
         if model is None:
             message = f"lab {self.name}: its stack has no application; make it with: make up"
             raise LabError(message)
         return model
 
-    def run(self, command: str, *arguments: str, config: Sequence[str] = (), program: Path = ROOT) -> int:
+    def prepare(self, config: Sequence[str] = (), program: Path = ROOT) -> Workspace:
+        """Return a program's workspace, with its settings, what was set for good and what is set for this run.
+
+        :param program: the folder of its project; by default that of the system itself.
+        :raises LabError: if a setting is not ``key=value``, or the folder holds no Python program.
+        """
+        workspace = self.workspace(program)
+        workspace.prepare(self.settings() if program == ROOT else {}, config)
+        return workspace
+
+    def run(
+        self,
+        command: str,
+        say: Callable[[str], None],
+        config: Sequence[str] = (),
+        program: Path = ROOT,
+        **options: Any,
+    ) -> int:
         """Run a command of the engine on a program, and return its exit code.
 
-        :param program: the folder of its project; by default that of the system itself, with what was set for good.
-        :raises LabError: if the engine asked for is not there.
+        :param command: ``up``, ``preview``, ``refresh`` or ``destroy``.
+        :param options: of the Automation API's method of that name.
+        :raises LabError: if there is no engine, or another process works on the stack.
         """
-        words = [*self._engine(), command, "--stack", STACK, "--cwd", str(program), *arguments]
-        kept = self.settings() if program == ROOT else ()
-        words += [word for setting in (*kept, *config) for word in ("--config", setting)]
-        # Where other programs find the components.
-        environment = self.environment() | {"PYTHONPATH": str(ROOT)}
-        if self.engine == "pulumi":
-            select = [*self._engine(), "stack", "select", "--create", STACK, "--cwd", str(program)]
-            subprocess.run(select, cwd=ROOT, env=environment, check=True)  # noqa: S603 the user's own pulumi
-        with subprocess.Popen(words, cwd=ROOT, env=environment) as process:  # noqa: S603
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                # The engine has had the same Ctrl-C, and says how far it came.
-                return process.wait()
-
-    def _engine(self) -> list[str]:
-        if self.engine == "lab":
-            return [sys.executable, "-m", "lab.engine"]
-        pulumi = shutil.which("pulumi")
-        if pulumi is None:
-            message = "--engine pulumi: pulumi is not on PATH; install it, or leave the option out to use the lab's own"
-            raise LabError(message)
-        return [pulumi]
+        engine = self.engine(say)
+        return operation.run(self.prepare(config, program), engine, command, say, **options)

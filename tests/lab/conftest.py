@@ -20,15 +20,16 @@ from lab.charts.assemble import assemble
 from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
 from lab.lab import ROOT, Lab
+from lab.pulumi.engine import find
+from lab.pulumi.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running control plane, and the environment in which the engine finds it and its stacks' states."""
+    """A running control plane, and the folder of the engine's workspaces on it."""
 
     plane: ControlPlane
     states: Path
-    environment: dict[str, str]
 
     @property
     def kubeconfig(self) -> Path:
@@ -54,13 +55,31 @@ class Cluster:
         """Return what ``kubectl get`` finds, as JSON."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def engine(self, *arguments: str, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        """Run the engine's command line in a project's folder, the components at hand."""
-        command = [sys.executable, "-m", "lab.engine", *arguments, "--cwd", str(directory)]
-        environment = self.environment | {"PYTHONPATH": str(ROOT)}
+    def engine(self, command: str, *arguments: str, directory: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        """Run a command of the Pulumi engine on a program, the components at hand."""
+        words = [sys.executable, "-m", "lab.pulumi", command, "--folder", str(self.states), "--cwd", str(directory)]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=280
+            [*words, "--kubeconfig", str(self.kubeconfig), *arguments],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=290,
         )
+
+    def changes(self, command: str, *arguments: str, stack: str = "lab", directory: Path = ROOT) -> dict[str, str]:
+        """Run a command of the engine and return what it did, by resource name, without components and what stayed."""
+        result = self.engine(command, "--stack", stack, "--json", *arguments, directory=directory)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return {
+            step["urn"].rpartition("::")[2]: step["op"]
+            for step in json.loads(result.stdout)["steps"]
+            if step["op"] in ("create", "update", "delete", "replace")
+        }
+
+    def workspace(self, stack: str = "lab") -> Workspace:
+        """Return the workspace of the system's program."""
+        return Workspace(self.states, ROOT, stack, self.kubeconfig)
 
 
 @dataclass(frozen=True)
@@ -125,10 +144,11 @@ def sweep() -> None:
 
 
 @pytest.fixture(scope="session")
-def binaries() -> Path:
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built commands; charts are put together too."""
     try:
         assemble(ROOT / ".lab" / "charts")
+        find(tmp_path_factory.mktemp("home"), print)
         return build()
     except LabError as error:
         pytest.fail(str(error))
@@ -143,15 +163,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, binaries: Path) -> Iterato
         plane.start(binaries)
     except LabError as error:
         pytest.fail(str(error))
-    states = folder / "states"
-    environment = {
-        **os.environ,
-        "KUBECONFIG": str(plane.kubeconfig),
-        "PULUMI_BACKEND_URL": f"file://{states}",
-        "PULUMI_CONFIG_PASSPHRASE": "only for tests",
-    }
     try:
-        yield Cluster(plane, states, environment)
+        yield Cluster(plane, folder / "pulumi")
     finally:
         plane.stop()
 
@@ -161,13 +174,13 @@ def node(binaries: Path) -> Iterator[System]:
     """A lab of the test run's own, with a node and nothing on it; or one that is up, by its name in TEST_LAB."""
     if kept := os.environ.get("TEST_LAB"):
         lab = Lab(kept)
-        yield System(lab.control_plane(), lab.folder, lab.environment(), lab)
+        yield System(lab.control_plane(), lab.folder / "pulumi", lab)
         return
     sweep()
     lab = Lab(f"test-node-{os.getpid()}")
     try:
         lab.start(binaries, lambda _: None)
-        system = System(lab.control_plane(), lab.folder, lab.environment(), lab)
+        system = System(lab.control_plane(), lab.folder / "pulumi", lab)
         eventually(lambda: "lab" in system.kubectl("get", "nodes", "-o", "name"))
         yield system
     except LabError as error:

@@ -21,7 +21,7 @@ USER = {
     "metadata": {"name": "billing", "namespace": "messaging", "labels": {"strimzi.io/cluster": "events"}},
     "spec": {"authentication": {"type": "scram-sha-512"}},
 }
-NOT_WAITING = ("--yes", "--skip-preview", "--config", "kafka-on-istio:waitForReady=false")
+NOT_WAITING = ("--config", "kafka-on-istio:waitForReady=false")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_running_cluster_is_taken_over_and_given_back_as_it_was(running: Clust
     user = running.get("-n", "messaging", "kafkauser", "billing.billing")
     assert user["spec"]["authentication"]["type"] == "scram-sha-512"
 
-    result = running.engine("destroy", "--stack", "adopted", *NOT_WAITING[:2], directory=EXAMPLE)
+    result = running.engine("destroy", "--stack", "adopted", directory=EXAMPLE)
     assert result.returncode == 0, result.stdout + result.stderr
     assert identity(running) == before
     assert running.get("-n", "messaging", "kafka", "events")["metadata"]["annotations"]["team"] == "payments"

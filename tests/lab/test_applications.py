@@ -50,7 +50,7 @@ class Platform:
             for word in ("--config", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
         ]
         config = [] if command == "destroy" else words
-        result = self.system.engine(command, "--stack", stack, "--yes", "--skip-preview", *more, *config)
+        result = self.system.engine(command, "--stack", stack, *more, *config)
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr
 
     def application(self, command: str, name: str) -> None:
@@ -69,7 +69,7 @@ def platform(binaries: Path) -> Iterator[Platform]:
     lab = Lab(f"test-apps-{os.getpid()}")
     try:
         lab.start(binaries, lambda _: None)
-        made = Platform(System(lab.control_plane(), lab.folder, lab.environment(), lab))
+        made = Platform(System(lab.control_plane(), lab.folder / "pulumi", lab))
         made.engine("up", "platform")
         yield made
     finally:

@@ -32,7 +32,7 @@ spec:
 
 def up(cluster: Cluster, *arguments: str) -> str:
     """Create the stack where pods cannot run, and return what it printed; fail if that fails."""
-    result = cluster.engine("up", "--stack", "lab", "--yes", "--skip-preview", *NO_NODE, *arguments)
+    result = cluster.engine("up", "--stack", "lab", *NO_NODE, *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -44,13 +44,13 @@ def others(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("-n", "kafka", "create", "configmap", "of-others", "--from-literal", "a=b")
     cluster.kubectl("apply", "-f", "-", text=CRD)
     yield cluster
-    cluster.engine("destroy", "--stack", "lab", "--yes")
+    cluster.engine("destroy", "--stack", "lab")
     cluster.kubectl("delete", "crd", "kafkabridges.kafka.strimzi.io", "--ignore-not-found")
     cluster.kubectl("delete", "namespace", "kafka", "--ignore-not-found")
 
 
 def test_up_refuses_to_take_over_what_others_made_and_makes_nothing(others: Cluster) -> None:
-    result = others.engine("up", "--stack", "lab", "--yes", "--skip-preview", *NO_NODE)
+    result = others.engine("up", "--stack", "lab", *NO_NODE)
     said = result.stdout + result.stderr
     assert result.returncode == 255
     assert "kafkaNamespace = 'kafka': the namespace exists and is not of this stack" in said
@@ -119,7 +119,7 @@ def changed(resource: Resource, stored: Any) -> Iterator[str]:
 
 
 def test_destroy_leaves_what_was_there_before(others: Cluster) -> None:
-    result = others.engine("destroy", "--stack", "lab", "--yes")
+    result = others.engine("destroy", "--stack", "lab")
     assert result.returncode == 0, result.stdout + result.stderr
     labels = others.get("namespace", "kafka")["metadata"]["labels"]
     assert labels == {"kubernetes.io/metadata.name": "kafka"}

@@ -41,7 +41,7 @@ def prod(binaries: Path) -> Iterator[System]:
     try:
         result = run_lab(lab.name, "up", *words)
         assert result.returncode == 0, result.stdout + result.stderr
-        yield System(lab.control_plane(), lab.folder, lab.environment(), lab)
+        yield System(lab.control_plane(), lab.folder / "pulumi", lab)
     except LabError as error:
         pytest.fail(str(error))
     finally:

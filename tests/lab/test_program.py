@@ -79,7 +79,7 @@ def test_up_makes_kafka_its_topics_and_its_users(stack: Any) -> None:
 
 
 def test_a_second_up_changes_nothing(stack: Any) -> None:
-    result = stack.engine("up", "--stack", "lab", "--yes", "--skip-preview", "--expect-no-changes")
+    result = stack.engine("up", "--stack", "lab", "--expect-no-changes")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -120,7 +120,7 @@ def test_both_secrets_of_a_user_hold_the_same_password_which_is_nowhere_in_the_c
 
 def test_a_service_is_added_and_removed_by_config_alone(stack: Any) -> None:
     setting = f"services={json.dumps([*SERVICES, AUDIT])}"
-    added = changes(stack, "up", "--yes", "--skip-preview", "--config", setting)
+    added = changes(stack, "up", "--config", setting)
     assert {"demo-application-log-audit-topic", "audit-writer-user", "demo-audit-audit-v1"} <= set(added)
     stack.kubectl("-n", "kafka", "get", "kafkatopic", "demo-application-log-audit")
     stack.kubectl("-n", "demo-app", "get", "deployment,serviceaccount", "audit-v1")
@@ -132,7 +132,7 @@ def test_a_service_is_added_and_removed_by_config_alone(stack: Any) -> None:
         for principal in source["source"]["principals"]
     ]
     assert any(principal.endswith("/ns/demo-app/sa/audit-v1") for principal in callers)
-    removed = changes(stack, "up", "--yes", "--skip-preview")
+    removed = changes(stack, "up")
     assert {name for name, step in removed.items() if step == "delete"} == {
         name for name, step in added.items() if step == "create"
     }
@@ -151,7 +151,7 @@ def test_rotating_one_users_password_changes_that_user_and_its_clients_alone(sta
 
 def test_rotating_all_passwords_rolls_every_client(stack: Any) -> None:
     before = stack.kubectl("-n", "demo-app", "get", "secrets", "-o", "name").split()
-    changed = changes(stack, "up", "--yes", "--skip-preview", "--config", "passwordRotation=2")
+    changed = changes(stack, "up", "--config", "passwordRotation=2")
     assert len([name for name, step in changed.items() if step == "replace" and name.endswith("-password")]) == 4
     assert {name for name in changed if name.startswith("demo-")} == {
         "demo-customer-customer-v1",
@@ -164,25 +164,25 @@ def test_rotating_all_passwords_rolls_every_client(stack: Any) -> None:
     after = stack.kubectl("-n", "demo-app", "get", "secrets", "-o", "name").split()
     assert len(after) == len(before)
     assert not set(after) & set(before)
-    changes(stack, "up", "--yes", "--skip-preview")
+    changes(stack, "up")
 
 
 def test_refresh_shows_a_change_by_hand_and_up_repairs_it(stack: Any) -> None:
     topic = ("-n", "kafka", "kafkatopic", "demo-application-log-customer")
     patch = '{"spec": {"config": {"retention.ms": 3600000}}}'
     stack.kubectl(topic[0], topic[1], "patch", *topic[2:], "--type", "merge", "-p", patch)
-    result = stack.engine("refresh", "--stack", "lab", "--yes", "--diff")
+    result = stack.engine("refresh", "--stack", "lab", "--diff")
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'spec.config["retention.ms"]: 604800000 => 3600000' in result.stdout
-    assert changes(stack, "up", "--yes", "--skip-preview") == {"demo-application-log-customer-topic": "update"}
+    assert changes(stack, "up") == {"demo-application-log-customer-topic": "update"}
     retention = stack.kubectl(topic[0], topic[1], "get", *topic[2:], "-o", r"jsonpath={.spec.config.retention\.ms}")
     assert retention == "604800000"
 
 
 def test_an_object_deleted_by_hand_is_made_again(stack: Any) -> None:
     stack.kubectl("-n", "demo-app", "delete", "service", "customer")
-    assert changes(stack, "refresh", "--yes") == {"demo-customer-service": "delete"}
-    assert changes(stack, "up", "--yes", "--skip-preview") == {"demo-customer-service": "create"}
+    assert changes(stack, "refresh") == {"demo-customer-service": "delete"}
+    assert changes(stack, "up") == {"demo-customer-service": "create"}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_an_object_deleted_by_hand_is_made_again(stack: Any) -> None:
 )  # fmt: skip
 def test_bad_settings_are_named_and_nothing_is_touched(stack: Any, setting: str, complaint: str) -> None:
     state = (stack.states / ".pulumi" / "stacks" / "kafka-on-istio" / "lab.json").read_bytes()
-    result = stack.engine("up", "--stack", "lab", "--yes", "--config", setting)
+    result = stack.engine("up", "--stack", "lab", "--config", setting)
     assert result.returncode == 255
     assert complaint in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.lab
 
 
 def test_destroy_leaves_what_was_there_before(system: System, before: Before) -> None:
-    result = system.engine("destroy", "--stack", "lab", "--yes", "--skip-preview")
+    result = system.engine("destroy", "--stack", "lab")
     assert result.returncode == 0, result.stdout + result.stderr
     assert everything(system) == before.names
     assert system.get("pods", "--all-namespaces")["items"] == []

@@ -1,0 +1,145 @@
+"""Shows a run of the engine while it goes on: a line per change, what it waits for, and every message once."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from typing import Any, Final, Self, TextIO
+
+from rich.console import Console
+
+CHANGES: Final = ("create", "update", "replace", "delete")
+"""The steps to show; the others are parts of a replacement, or leave the resource as it is."""
+
+_EVERY: Final = 10.0
+"""Seconds between two lines that say what a run waits for, where the output is not a terminal."""
+
+_WRAPPERS: Final = (
+    "an unhandled error occurred",
+    "update failed",
+    "preview failed",
+    "python inline source runtime error: ",
+)
+"""What the engine says besides of an error that it has shown."""
+
+_COLORS: Final = re.compile(r"<\{%.*?%\}>")
+
+
+class Display:
+    """A listener to the engine's events."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """:param stream: gets one status line on a terminal, and lines alone elsewhere."""
+        self._console = Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._status = self._console.status("") if self._console.is_terminal else None
+        self._lock = threading.Lock()
+        self._begun: dict[str, float] = {}
+        self._reasons: dict[str, str] = {}
+        self._said: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        self._last = time.monotonic()
+        self.steps: list[dict[str, str]] = []
+        self.outputs: dict[str, Any] = {}
+        self.has_error = False
+
+    def __enter__(self) -> Self:
+        """Start the status line."""
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the status line, and say what was changed."""
+        if self._status:
+            self._status.stop()
+
+    def event(self, event: Any) -> None:
+        """Take an event of the Automation API (``pulumi.automation.events.EngineEvent``)."""
+        with self._lock:
+            if event.resource_pre_event:
+                self._begin(event.resource_pre_event.metadata)
+            elif event.res_outputs_event:
+                self._end(event.res_outputs_event.metadata)
+            elif event.res_op_failed_event:
+                self._begun.pop(event.res_op_failed_event.metadata.urn, None)
+            elif event.diagnostic_event:
+                self._message(event.diagnostic_event)
+            self._wait()
+
+    def summary(self, seconds: float) -> str:
+        """Return one line that counts what was changed.
+
+        :param seconds: that the run took.
+        """
+        done = ", ".join(f"{self._counts[step]} {step}d" for step in CHANGES if self._counts[step]) or "no changes"
+        return f"{done}, {self._counts['same']} unchanged ({seconds:.0f} s)"
+
+    def to_json(self) -> str:
+        """Return the steps as JSON: ``{"steps": [{"op": ..., "urn": ...}]}``."""
+        return json.dumps({"steps": self.steps})
+
+    def fail(self, text: str) -> None:
+        """Show the last line of what the engine says of a failure that caused no event."""
+        lines = [line.strip() for line in text.splitlines() if line.strip().startswith("error: ")]
+        self._print((lines or text.strip().splitlines())[-1])
+
+    def _begin(self, step: Any) -> None:
+        self.steps.append({"op": str(step.op.value), "urn": step.urn})
+        if step.op.value in CHANGES:
+            self._begun[step.urn] = time.monotonic()
+
+    def _end(self, step: Any) -> None:
+        if step.type == "pulumi:pulumi:Stack" and step.new:
+            self.outputs = dict(step.new.outputs or {})
+        operation = str(step.op.value)
+        self._counts[operation] += 1
+        started = self._begun.pop(step.urn, None)
+        self._reasons.pop(step.urn, None)
+        if operation in CHANGES and started is not None:
+            self._print(f"{operation} {step.type} {name_of(step.urn)} ({time.monotonic() - started:.1f} s)")
+
+    def _message(self, diagnostic: Any) -> None:
+        text = _COLORS.sub("", diagnostic.message).strip()
+        if diagnostic.ephemeral or diagnostic.severity == "debug":
+            if diagnostic.urn in self._begun:
+                self._reasons[diagnostic.urn] = text.splitlines()[0] if text else ""
+            return
+        if diagnostic.severity == "error":
+            self.has_error = True
+        for line in text.splitlines():
+            if line.strip() and line not in self._said and not line.startswith(_WRAPPERS):
+                self._said.add(line)
+                prefix = f"{diagnostic.severity}: " if diagnostic.severity in ("error", "warning") else ""
+                self._print(f"{prefix}{line}")
+
+    def _wait(self) -> None:
+        text = waiting(self._begun, self._reasons, time.monotonic())
+        if self._status:
+            self._status.update(text)
+        elif text and time.monotonic() - self._last > _EVERY:
+            self._print(text)
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
+        self._console.print(line)
+
+
+def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str:
+    """Return the line that says what a run works on: the oldest step, and the reason that it gave last; pure.
+
+    :param begun: when each step started, by URN.
+    """
+    if not begun:
+        return ""
+    urn, started = min(begun.items(), key=lambda item: item[1])
+    reason = f": {reasons[urn]}" if reasons.get(urn) else ""
+    others = f", and {len(begun) - 1} more" if len(begun) > 1 else ""
+    return f"waiting for {name_of(urn)} ({now - started:.0f} s){reason}{others}"
+
+
+def name_of(urn: str) -> str:
+    """Return the name at the end of a URN."""
+    return urn.rpartition("::")[2]
