@@ -56,7 +56,8 @@ class Cluster:
             if "no matches for kind" in str(error) or "ensure CRDs are installed first" in str(error):
                 return None
             raise
-        return dict(orjson.loads(text)) if text else None
+        found = orjson.loads(text) if text else {"items": []}
+        return next(iter(found.get("items", [found])), None)
 
     def show(self, arguments: list[str]) -> int:
         """Let kubectl print something, and return its exit code."""

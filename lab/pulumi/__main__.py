@@ -40,7 +40,8 @@ def main(
 ) -> None:
     """Run COMMAND of the Pulumi engine on a stack of a Python program."""
     say = functools.partial(click.echo, err=as_json)
-    options = {"diff": diff, "expect_no_changes": expect_no_changes}
+    asked = {"diff": diff, "expect_no_changes": expect_no_changes}
+    options = {key: True for key, value in asked.items() if value}
     try:
         workspace = Workspace(folder, cwd, stack, kubeconfig)
         workspace.prepare({}, config)

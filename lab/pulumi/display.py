@@ -87,6 +87,8 @@ class Display:
         self._print((lines or text.strip().splitlines())[-1])
 
     def _begin(self, step: Any) -> None:
+        if is_hidden(step.type):
+            return
         self.steps.append({"op": str(step.op.value), "urn": step.urn})
         if step.op.value in CHANGES:
             self._begun[step.urn] = time.monotonic()
@@ -94,6 +96,8 @@ class Display:
     def _end(self, step: Any) -> None:
         if step.type == "pulumi:pulumi:Stack" and step.new:
             self.outputs = dict(step.new.outputs or {})
+        if is_hidden(step.type):
+            return
         operation = str(step.op.value)
         self._counts[operation] += 1
         started = self._begun.pop(step.urn, None)
@@ -138,6 +142,11 @@ def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str
     reason = f": {reasons[urn]}" if reasons.get(urn) else ""
     others = f", and {len(begun) - 1} more" if len(begun) > 1 else ""
     return f"waiting for {name_of(urn)} ({now - started:.0f} s){reason}{others}"
+
+
+def is_hidden(type_token: str) -> bool:
+    """Tell whether a resource is the engine's own: a provider or the stack, which nobody declares; pure."""
+    return type_token.startswith("pulumi:")
 
 
 def name_of(urn: str) -> str:
