@@ -90,7 +90,8 @@ class Display:
         if is_hidden(step.type):
             return
         self.steps.append({"op": str(step.op.value), "urn": step.urn})
-        if step.op.value in CHANGES:
+        # A component lasts as long as what is in it.
+        if step.op.value in CHANGES and step.provider:
             self._begun[step.urn] = time.monotonic()
 
     def _end(self, step: Any) -> None:
@@ -102,8 +103,9 @@ class Display:
         self._counts[operation] += 1
         started = self._begun.pop(step.urn, None)
         self._reasons.pop(step.urn, None)
-        if operation in CHANGES and started is not None:
-            self._print(f"{operation} {step.type} {name_of(step.urn)} ({time.monotonic() - started:.1f} s)")
+        if operation in CHANGES:
+            took = f" ({time.monotonic() - started:.1f} s)" if started is not None else ""
+            self._print(f"{operation} {step.type} {name_of(step.urn)}{took}")
 
     def _message(self, diagnostic: Any) -> None:
         text = _COLORS.sub("", diagnostic.message).strip()

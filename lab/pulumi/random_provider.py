@@ -18,6 +18,7 @@ from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 from pulumi.provider.experimental.server import main
+from pulumi.runtime import rpc
 
 from lab.pulumi import passwords
 
@@ -54,7 +55,8 @@ class RandomProvider(provider.Provider):
         """Draw the password; in a preview it is unknown."""
         inputs = _plain(request.properties)
         if request.preview:
-            drawn = {key: PropertyValue.computed().with_secret(True) for key in _DRAWN}  # noqa: FBT003
+            # The library cannot marshal an unknown value inside a secret.
+            drawn = {key: PropertyValue(rpc.UNKNOWN, is_secret=True) for key in _DRAWN}
         else:
             result = passwords.draw(inputs)
             hashed = bcrypt.hashpw(result.encode()[:_BCRYPT_BYTES], bcrypt.gensalt(10)).decode()

@@ -20,6 +20,9 @@ from typing import Any, Final
 _PR_SET_PDEATHSIG: Final = 1
 """Of prctl(2)."""
 
+_GRACE: Final = 20
+"""Seconds that the engine gets to finish its steps."""
+
 _PARALLEL: Final = 64
 """Operations at a time: most of them wait for the cluster."""
 
@@ -49,9 +52,16 @@ def main() -> int:
     """Run the request, and return an exit code."""
     # The engine is told to end; this process serves it until it has.
     signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGHUP, lambda *_: os.killpg(0, signal.SIGINT))
+    signal.signal(signal.SIGHUP, lambda *_: _end())
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGHUP)
     return run(Request(**json.load(sys.stdin)))
+
+
+def _end() -> None:
+    """End the engine as its command was killed: gracefully, or by force where it waits for something."""
+    signal.alarm(_GRACE)
+    os.killpg(0, signal.SIGINT)
 
 
 def run(request: Request) -> int:

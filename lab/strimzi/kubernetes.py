@@ -79,9 +79,22 @@ class Kubernetes:
         """
         try:
             next(iter(self._connected().list(_resource(kind), namespace=namespace, chunk_size=1)), None)
+            discovered = self._discovers(kind)
         except (ApiError, httpx2.HTTPError, OSError) as error:
             return str(error) or type(error).__name__
-        return ""
+        return "" if discovered else "the API server does not yet list it among its resources"
+
+    def _discovers(self, kind: str) -> bool:
+        """Tell whether discovery names a kind. For a new CRD that comes later than its objects are served."""
+        group, version, plural = address(kind)
+        if not group:
+            return True
+        client = self._connected()._client._client  # noqa: SLF001 lightkube does not ask for discovery
+        groups = client.get("/apis").json()["groups"]
+        if group not in {item["name"] for item in groups}:
+            return False
+        response = client.get(f"/apis/{group}/{version}")
+        return response.is_success and plural in {item["name"] for item in response.json()["resources"]}
 
     def get(self, kind: str, name: str, namespace: str | None) -> Object | None:
         """Return an object, or None when there is none.

@@ -9,7 +9,7 @@ from typing import Any
 import bcrypt
 import pytest
 from pulumi.provider.experimental import provider
-from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
+from pulumi.provider.experimental.property_value import PropertyValue
 
 from lab.pulumi.passwords import SPECIAL
 from lab.pulumi.random_provider import PASSWORD, RandomProvider, _value
@@ -77,7 +77,8 @@ def test_the_hash_is_of_the_password() -> None:
 
 
 def test_a_preview_does_not_draw() -> None:
-    assert create({"length": 16}, preview=True)["result"].type is PropertyValueType.COMPUTED
+    marshalled = create({"length": 16}, preview=True)["result"].marshal()
+    assert PropertyValue.unmarshal(marshalled) == PropertyValue(PropertyValue.computed().value, is_secret=True)
 
 
 @pytest.mark.parametrize(
