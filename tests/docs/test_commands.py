@@ -13,7 +13,7 @@ from documentation.commands import Command, missing, runnable, settings
 from documentation.generated import ROOT
 from documentation.links import documents
 from documentation.markdown import Block, parse
-from lab.engine.testing import Program
+from harness.program import Program
 
 PARSED = {str(path.relative_to(ROOT)): parse(path.read_text(encoding="utf-8")) for path in documents(ROOT)}
 COMMANDS = {f"{name}:{item.line}: {item.words}": item for name, parsed in PARSED.items() for item in runnable(parsed)}

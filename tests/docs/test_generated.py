@@ -9,8 +9,8 @@ import pytest
 
 from documentation import components, configuration, reference, system
 from documentation.generated import PLACES, ROOT, filled, names
-from lab.engine import urn
-from lab.engine.state import Resource
+from harness import urn
+from harness.graph import Resource
 
 PROJECT = "kafka-on-istio"
 

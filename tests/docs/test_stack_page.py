@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from documentation.generated import ROOT
-from lab.engine.testing import Program
+from harness.program import Program
 from model import page
 from tests.program.summary import STACKS
 

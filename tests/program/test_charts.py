@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.engine.testing import Program
-from lab.engine.urn import name_of
-from lab.engine.values import has_secret, reveal
+from harness.program import Program
+from harness.randomness import DRAWN
+from harness.values import has_secret, reveal
 from model import charts, names
 from model.access import access_model
 from model.chart_facts import chart_facts
@@ -89,9 +89,9 @@ def test_charts_come_from_where_istio_publishes_this_version(settings: Load) -> 
 
 @pytest.mark.engine
 def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
-    preview = Program(ROOT).simulate(stack="dev")
+    preview = Program(ROOT).preview(stack="dev", outputs=DRAWN)
     secret = preview.one("kubernetes:core/v1:Secret", "observability-kiali-signing-key-secret")
-    (chart,) = (item for item in preview.all(CHART) if name_of(item.urn) == "observability-kiali")
+    (chart,) = (item for item in preview.all(CHART) if item.name == "observability-kiali")
     assert chart.inputs["values"]["login_token"] == {
         "signing_key": f"secret:{secret.inputs['metadata']['name']}:{names.KIALI_SIGNING_KEY_KEY}"
     }
