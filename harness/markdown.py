@@ -78,8 +78,8 @@ class _Stack:
         """Sort a section's changes and find out what they are."""
         changes = sorted(section.changes(), key=lambda change: _relevance(change, first))
         important = sum(_relevance(change, first)[0] < len(first) for change in changes)
-        details = tuple("\n".join(_details(change)) for change in changes)
-        return _Stack(section, tuple(changes), details, important, "\n".join(_outputs(section)))
+        details = tuple(_folded(_title(change), "\n".join(_details(change))) for change in changes)
+        return _Stack(section, tuple(changes), details, important, _folded("outputs", "\n".join(_outputs(section))))
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,6 @@ def _outputs(section: Section) -> Iterator[str]:
         text = "\n".join(lines)
         if len(text) <= _BIG:
             yield from lines
-        elif key not in before:
-            yield f"+ {key}: {len(str(after[key]))} characters"
         else:
             yield f"! {key}: differs in {len(lines)} fields"
 
@@ -177,7 +175,7 @@ def _head(sections: Sequence[Section], notes: Notes | None) -> list[str]:
 
 def _text(stacks: Sequence[_Stack], ref: str, head: Sequence[str], left: _Left, secrets: Iterable[str]) -> str:
     parts = ["\n".join(head)] if head else []
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[str, str] = {}
     for number, stack in enumerate(stacks):
         parts += [f"### Stack `{stack.section.stack}` against `{ref}`", *_stack(stack, number, left, seen)]
     text = "\n\n".join(part for part in parts if part) + "\n"
@@ -186,7 +184,7 @@ def _text(stacks: Sequence[_Stack], ref: str, head: Sequence[str], left: _Left, 
     return text
 
 
-def _stack(stack: _Stack, number: int, left: _Left, seen: dict[tuple[str, str], str]) -> Iterator[str]:
+def _stack(stack: _Stack, number: int, left: _Left, seen: dict[str, str]) -> Iterator[str]:
     if stack.section.fault:
         yield f"The preview failed:\n\n{_fence('', stack.section.fault[:_MOST_OF_A_FAULT])}"
         return
@@ -201,17 +199,16 @@ def _stack(stack: _Stack, number: int, left: _Left, seen: dict[tuple[str, str], 
     short = [c for place, c in enumerate(stack.changes) if (number, place) in left.details - left.rows]
     yield _omitted("not shown field by field", short)
     known: Counter[str] = Counter()
-    for place, (change, text) in enumerate(zip(stack.changes, stack.details, strict=True)):
-        title = f"{change.step.value} {_kind(change)} <code>{change.resource.name}</code>"
+    for place, text in enumerate(stack.details):
         if text and (number, place) not in left.details:
-            other = seen.setdefault((title, text), stack.section.stack)
+            other = seen.setdefault(text, stack.section.stack)
             if other == stack.section.stack:
-                yield f"<details><summary>{title}</summary>\n\n{_fence('diff', text)}\n\n</details>"
+                yield text
             else:
                 known[other] += 1
-    yield from (f"{count} changes have the same fields as in stack `{other}`." for other, count in known.items())
-    if stack.outputs and number not in left.outputs:
-        yield f"<details><summary>outputs</summary>\n\n{_fence('diff', stack.outputs)}\n\n</details>"
+    yield from (f"Shown at stack `{other}`, with the same fields: {count}." for other, count in known.items())
+    if number not in left.outputs:
+        yield stack.outputs
     remote = [change.resource.name for change in stack.changes if change.resource.remote]
     if remote:
         yield f"What is in {', '.join(map(_code, remote))} is not looked into."
@@ -222,6 +219,14 @@ def _omitted(how: str, changes: Sequence[Change]) -> str:
         return ""
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(map(_kind, changes)).items()))
     return f"**Left out, {how}: {len(changes)}** ({kinds})."
+
+
+def _title(change: Change) -> str:
+    return f"{change.step.value} {_kind(change)} <code>{change.resource.name}</code>"
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{_fence('diff', text)}\n\n</details>" if text else ""
 
 
 def _row(change: Change) -> str:

@@ -20,7 +20,7 @@ COMMANDS = {f"{name}:{item.line}: {item.words}": item for name, parsed in PARSED
 SETTINGS = {f"{name}:{block.line}": block for name, parsed in PARSED.items() for block in settings(parsed)}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_runs_and_says_what_is_written(name: str) -> None:
     command: Command = COMMANDS[name]
@@ -31,7 +31,7 @@ def test_a_command_runs_and_says_what_is_written(name: str) -> None:
     assert missing(command.lines, result.stdout) is None, result.stdout
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_are_taken(name: str, pulumi_program: Callable[[Path], Program]) -> None:
     block: Block = SETTINGS[name]

@@ -13,7 +13,7 @@ from harness.program import Program
 from harness.randomness import DRAWN
 from tests.harness.test_program import PASSWORD, SECRET, WITH_PASSWORD
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 WriteProgram = Callable[..., Program]
 

@@ -14,7 +14,7 @@ from harness.program import Program, ProgramFailedError
 from harness.randomness import DRAWN
 from harness.values import UNKNOWN, ResourceReference, Secret, has_secret, reveal
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 WriteProgram = Callable[..., Program]
 

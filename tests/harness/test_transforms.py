@@ -8,7 +8,7 @@ import pytest
 
 from harness.program import Program, ProgramFailedError
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 WriteProgram = Callable[..., Program]
 

@@ -17,7 +17,7 @@ from harness.program import Program
 from harness.values import UNKNOWN, encode
 from tests.policies.conftest import PACK, ROOT
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 Analyzer = Any
 

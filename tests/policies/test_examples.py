@@ -9,7 +9,7 @@ from harness.randomness import DRAWN
 from tests.policies.conftest import ROOT, Judge, resources
 from tests.program.summary import EXAMPLES
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

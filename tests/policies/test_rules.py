@@ -13,7 +13,7 @@ from guardrails.rule import Rule, violations
 
 from tests.policies.conftest import ROOT, Judge
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 Graph = Callable[..., list[Resource]]
 Change = Callable[[dict[str, Any]], object]

@@ -19,7 +19,7 @@ Load = Callable[..., Settings]
 CHART = "kubernetes:helm.sh/v4:Chart"
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_releases_that_are_checked_are_those_that_are_installed(of_stack: Load, stack: str) -> None:
     installed = {
@@ -87,7 +87,7 @@ def test_charts_come_from_where_istio_publishes_this_version(settings: Load) -> 
     assert all(item.version[0].isdigit() for item in releases.values() if item.version), "a range moves"
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
     preview = Program(ROOT).preview(stack="dev", outputs=DRAWN)
     secret = preview.one("kubernetes:core/v1:Secret", "observability-kiali-signing-key-secret")
@@ -102,7 +102,7 @@ def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
     assert preview.depends(chart, secret)
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize(
     ("config", "level"),
     [
@@ -121,7 +121,7 @@ def test_istios_namespace_has_the_level_that_its_pods_need(config: dict[str, obj
     assert labels == {"istio-system": level, "kafka": asked, "demo-app": asked}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_a_namespace_that_exists_is_labelled_and_never_made_or_deleted() -> None:
     preview = Program(ROOT).preview(stack="dev", config={"existingNamespaces": ["kafka", "istio-system"]})
     made = {item.inputs["metadata"]["name"] for item in preview.all("kubernetes:core/v1:Namespace")}

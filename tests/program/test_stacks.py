@@ -13,7 +13,7 @@ from model.platform import exported
 from model.settings import Settings
 from tests.program.summary import GOLDEN, ROOT, STACKS, summary
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 PLATFORM = "organization/kafka-on-istio/platform"
 OfStack = Callable[..., Settings]

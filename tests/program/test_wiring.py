@@ -13,7 +13,7 @@ from harness.program import Program, ProgramFailedError
 from harness.randomness import DRAWN
 from harness.values import Secret, has_secret, reveal
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 ROOT = Path(__file__).parents[2]
 CUSTOM = "kubernetes:kafka.strimzi.io/v1:"

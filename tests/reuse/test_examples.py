@@ -15,7 +15,7 @@ from harness.graph import Graph, Resource
 from harness.program import Program
 from tests.program.summary import EXAMPLES, GOLDEN, ROOT, summary
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 
 def preview(example: str, **config: Any) -> Graph:

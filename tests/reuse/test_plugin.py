@@ -19,7 +19,7 @@ from harness.graph import Graph
 from harness.monitor import serve
 from harness.recorder import Recorder
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 ROOT = Path(__file__).parents[2]
 

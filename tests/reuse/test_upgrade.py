@@ -16,7 +16,7 @@ from harness.program import Program
 from tests.program.summary import ROOT
 from tests.reuse import releases
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 RECORDED = sorted(path.name for path in releases.RELEASES.iterdir())
 ANEW = {Step.REPLACE, Step.DELETE}
