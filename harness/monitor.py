@@ -23,7 +23,8 @@ from pulumi.runtime.proto import (
 
 from harness import values
 from harness.errors import HarnessError
-from harness.recorder import Recorder, Registration
+from harness.graph import Resource
+from harness.recorder import Recorder
 from harness.transforms import GRPC_OPTIONS, transform
 from harness.urn import package_of
 
@@ -52,10 +53,10 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
-    """Return what a request asks for.
+def requested(request: resource_pb2.RegisterResourceRequest, recorder: Recorder) -> Resource:
+    """Return the resource that a request asks for.
 
-    :raises HarnessError: if a timeout is no duration.
+    :raises HarnessError: if a timeout is no duration, or there is one of its URN already.
     """
     found: dict[str, set[str]] = {}
     inputs = values.decode(request.object, found)
@@ -66,26 +67,28 @@ def registration(request: resource_pb2.RegisterResourceRequest) -> Registration:
         for operation in ("create", "update", "delete", "read")
         if (text := getattr(request.customTimeouts, operation))
     }
-    return Registration(
+    parent = recorder.parent(request.parent)
+    provider = request.provider or request.providers.get(package_of(request.type), "")
+    return Resource(
+        urn=recorder.urn(request.parent, request.type, request.name),
         type=request.type,
-        name=request.name,
         custom=request.custom,
         remote=request.remote,
         parent=request.parent,
         inputs=inputs,
         dependencies=tuple(sorted(request.dependencies)),
         property_dependencies={key: tuple(sorted(needed)) for key, needed in sorted(found.items()) if needed},
-        provider=request.provider or request.providers.get(package_of(request.type), ""),
+        provider=provider.rpartition("::")[0],
         version=request.version,
         aliases=tuple(request.aliasURNs),
         import_id=request.importId,
-        protect=request.protect if request.HasField("protect") else None,
-        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
-        deleted_with=request.deletedWith,
+        protect=request.protect if request.HasField("protect") else parent.protect,
+        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else parent.retain_on_delete,
+        deleted_with=request.deletedWith or parent.deleted_with,
         ignore_changes=tuple(request.ignoreChanges),
         replace_on_changes=tuple(request.replaceOnChanges),
         delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
-        additional_secret_outputs=tuple(request.additionalSecretOutputs),
+        additional_secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
         custom_timeouts=timeouts,
     )
 
@@ -123,7 +126,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
             transforms = (*request.transforms, *self._transforms.get(request.parent, ()))
             for callback in (*transforms, *self._stack_transforms):
                 await transform(request, callback)
-            resource = self._recorder.register(registration(request))
+            resource = self._recorder.register(requested(request, self._recorder))
         except HarnessError as error:
             await self._refuse(error, context)
         self._transforms[resource.urn] = transforms
@@ -147,20 +150,23 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         self, request: resource_pb2.ReadResourceRequest, context: Any
     ) -> resource_pb2.ReadResourceResponse:
         """Take a resource down that the program only reads."""
-        asked = Registration(
-            type=request.type,
-            name=request.name,
-            parent=request.parent,
-            inputs=values.decode(request.properties),
-            dependencies=tuple(sorted(request.dependencies)),
-            provider=request.provider,
-            version=request.version,
-            additional_secret_outputs=tuple(request.additionalSecretOutputs),
-        )
         try:
-            resource = self._recorder.read(asked, "" if request.id == values.UNKNOWN_TOKEN else request.id)
+            self._recorder.go_on()
+            asked = Resource(
+                urn=self._recorder.urn(request.parent, request.type, request.name),
+                type=request.type,
+                external=True,
+                id="" if request.id == values.UNKNOWN_TOKEN else request.id,
+                parent=request.parent,
+                inputs=values.decode(request.properties),
+                dependencies=tuple(sorted(request.dependencies)),
+                provider=request.provider.rpartition("::")[0],
+                version=request.version,
+                additional_secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
+            )
         except HarnessError as error:
             await self._refuse(error, context)
+        resource = self._recorder.read(asked)
         return resource_pb2.ReadResourceResponse(urn=resource.urn, properties=values.encode(resource.outputs))
 
     async def Invoke(self, request: resource_pb2.ResourceInvokeRequest, context: Any) -> provider_pb2.InvokeResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from harness import kubernetes, values
@@ -22,32 +22,6 @@ Outputs = Mapping[str, Properties | Callable[[Resource], Properties]]
 """Outputs by type, or what returns them for a resource of that type."""
 Functions = Mapping[str, Properties | Callable[[Properties], Properties]]
 """Results of functions by their token, or what returns them for some arguments."""
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What a program asks for; the fields are those of ``Resource``, None where the program says nothing."""
-
-    type: str
-    name: str
-    custom: bool = True
-    remote: bool = False
-    parent: str = ""
-    inputs: Properties = field(default_factory=dict)
-    dependencies: tuple[str, ...] = ()
-    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    provider: str = ""
-    version: str = ""
-    aliases: tuple[str, ...] = ()
-    import_id: str = ""
-    protect: bool | None = None
-    retain_on_delete: bool | None = None
-    deleted_with: str = ""
-    ignore_changes: tuple[str, ...] = ()
-    replace_on_changes: tuple[str, ...] = ()
-    delete_before_replace: bool | None = None
-    additional_secret_outputs: tuple[str, ...] = ()
-    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Recorder:
@@ -118,12 +92,22 @@ class Recorder:
         if self.failed:
             raise HarnessError("the run has failed")
 
-    def register(self, asked: Registration) -> Resource:
-        """Take a resource down.
+    def urn(self, parent: str, type_token: str, name: str) -> str:
+        """Return the URN of a resource that is about to be taken down.
 
         :raises HarnessError: if there is one of that URN already.
         """
-        resource = self._resource(asked)
+        urn = urns.make(self._stack, self._project, parent, type_token, name)
+        if urn in self._resources:
+            raise HarnessError(f"duplicate resource URN {urn}: give one of the two resources another name")
+        return urn
+
+    def parent(self, urn: str) -> Resource:
+        """Return what a resource inherits from; without a parent it is nothing."""
+        return self._resources.get(urn, Resource("", ""))
+
+    def register(self, resource: Resource) -> Resource:
+        """Take a resource down, with what becomes of its inputs and outputs."""
         if resource.custom:
             inputs = resource.inputs
             if urns.package_of(resource.type) == "kubernetes" and not urns.is_provider(resource.type):
@@ -132,16 +116,11 @@ class Recorder:
             resource = replace(resource, outputs=self._foreseen(resource))
         return self._put(resource)
 
-    def read(self, asked: Registration, identifier: str) -> Resource:
-        """Take a resource down that is there already.
-
-        :raises HarnessError: if there is one of that URN already.
-        """
-        resource = replace(self._resource(asked), external=True, id=identifier)
-        is_stack = asked.type == _STACK_REFERENCE
-        return self._put(
-            replace(resource, outputs=self._referenced(identifier) if is_stack else self._foreseen(resource))
-        )
+    def read(self, resource: Resource) -> Resource:
+        """Take a resource down that is there already."""
+        is_stack = resource.type == _STACK_REFERENCE
+        outputs = self._referenced(resource.id) if is_stack else self._foreseen(resource)
+        return self._put(replace(resource, outputs=outputs))
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Take the outputs of a component down.
@@ -164,19 +143,6 @@ class Recorder:
             raise HarnessError(f"function {token}: supply its result with preview(functions={{{token!r}: ...}})")
         supplied = self._functions[token]
         return supplied(arguments) if callable(supplied) else supplied
-
-    def _resource(self, asked: Registration) -> Resource:
-        urn = urns.make(self._stack, self._project, asked.parent, asked.type, asked.name)
-        if urn in self._resources:
-            raise HarnessError(f"duplicate resource URN {urn}: give one of the two resources another name")
-        parent = self._resources.get(asked.parent, Resource("", ""))
-        given = {key: value for key, value in vars(asked).items() if key != "name"}
-        given["provider"] = asked.provider.rpartition("::")[0]
-        given["protect"] = parent.protect if asked.protect is None else asked.protect
-        kept = asked.retain_on_delete
-        given["retain_on_delete"] = parent.retain_on_delete if kept is None else kept
-        given["deleted_with"] = asked.deleted_with or parent.deleted_with
-        return Resource(urn=urn, **given)
 
     def _foreseen(self, resource: Resource) -> Properties:
         """Return a resource's outputs: its inputs, and what the test supplies. The SDK takes others for unknown."""

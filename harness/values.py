@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from enum import Enum
+from typing import Any, Final
 
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
@@ -25,28 +26,17 @@ _SHOWN_SECRET: Final = "[secret]"  # noqa: S105 what is shown in place of one
 Properties = dict[str, Any]
 
 
-class Unknown:
-    """A value that only an update brings; there is one instance, ``UNKNOWN``."""
+class Unknown(Enum):
+    """The type of ``UNKNOWN``, a value that only an update brings."""
 
-    _instance: ClassVar[Any] = None
-
-    def __new__(cls) -> Self:
-        """Return the one instance."""
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        instance: Self = cls._instance
-        return instance
+    UNKNOWN = "output<unknown>"
 
     def __repr__(self) -> str:
         """Show it as the Pulumi CLI does."""
-        return "output<unknown>"
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Unknown:
-        """Stay the one instance."""
-        return self
+        return self.value
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @dataclass(frozen=True)
