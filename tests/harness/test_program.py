@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest
 
 from harness.errors import HarnessError
 from harness.graph import Resource
+from harness.monitor import requested
 from harness.program import Program, ProgramFailedError
 from harness.randomness import DRAWN
+from harness.recorder import Recorder
 from harness.values import UNKNOWN, ResourceReference, Secret, has_secret, reveal
 
 pytestmark = pytest.mark.program
@@ -277,7 +281,9 @@ def test_what_a_failed_program_asked_for_before_is_kept(write_program: WriteProg
     assert [item.name for item in error.value.graph.all(PASSWORD)] == ["first"]
 
 
-def test_each_program_imports_what_lies_beside_it(tmp_path: Path) -> None:
+def test_each_program_imports_what_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ModuleType("parts")
+    monkeypatch.setitem(sys.modules, "parts", ours)
     outputs = []
     for word in ("one", "two"):
         folder = tmp_path / word
@@ -287,6 +293,9 @@ def test_each_program_imports_what_lies_beside_it(tmp_path: Path) -> None:
         (folder / "__main__.py").write_text("import parts\nimport pulumi\npulumi.export('word', parts.WORD)\n")
         outputs.append(Program(folder).preview().outputs["word"])
     assert outputs == ["one", "two"]
+    assert sys.modules["parts"] is ours
+    monkeypatch.delitem(sys.modules, "parts")
+    assert Program(folder).preview().outputs["word"] == "two"
     assert "parts" not in sys.modules
 
 
@@ -344,3 +353,37 @@ def test_what_a_stacks_file_holds_encrypted_is_secret_and_said_to_be_sealed(
         "token": Secret("[sealed]"),
         "deep": Secret({"user": "me", "password": "[sealed]"}),
     }
+
+
+def test_a_key_that_is_declared_secret_is_secret_whoever_sets_it(write_program: WriteProgram) -> None:
+    config = """
+        config:
+          token: {type: string, default: "", secret: true}
+    """
+    source = """
+        pulumi.export("secret", [pulumi.runtime.is_config_secret(f"demo:{key}") for key in ("token", "other")])
+    """
+    program = write_program(source, config=config)
+    assert program.preview().outputs == {"secret": [True, False]}
+    assert program.preview(config={"token": "abc", "other": "x"}).outputs == {"secret": [True, False]}
+
+
+def test_what_is_in_a_component_inherits_where_its_request_says_nothing() -> None:
+    """As for components of a plugin, which leave that to the engine."""
+    recorder = Recorder("test", "demo")
+    parent = recorder.register(
+        Resource(
+            "urn:pulumi:test::demo::a:b:C::c",
+            "a:b:C",
+            custom=False,
+            protect=True,
+            deleted_with="x",
+            retain_on_delete=True,
+        )
+    )
+    asked = {"type": "a:b:D", "parent": parent.urn, "custom": True}
+    child = requested(RegisterResourceRequest(name="silent", **asked), recorder)
+    assert (child.protect, child.retain_on_delete, child.deleted_with) == (True, True, "x")
+    own = RegisterResourceRequest(name="own", protect=False, retainOnDelete=False, deletedWith="y", **asked)
+    child = requested(own, recorder)
+    assert (child.protect, child.retain_on_delete, child.deleted_with) == (False, False, "y")

@@ -117,7 +117,13 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
         "- `new: topic demo-application-log-audit`",
         "- `new: workload audit v1 as cluster.local/ns/demo-app/sa/audit-v1`",
     ]
-    assert rows[0][1] == "AuthorizationPolicy"
+    kinds = [kind for _, kind, _ in rows]
+    assert sorted(("Deployment", "NetworkPolicy", "AuthorizationPolicy", "KafkaUser"), key=kinds.index) == [
+        "AuthorizationPolicy",
+        "NetworkPolicy",
+        "KafkaUser",
+        "Deployment",
+    ]
     assert len(comment.body(result.stdout, "https://example.com")) < 20_000
 
 
