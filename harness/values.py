@@ -116,11 +116,9 @@ def _decode_special(fields: Mapping[str, struct_pb2.Value], found: set[str]) -> 
         inner = _decode_value(fields["value"], found) if "value" in fields else UNKNOWN
         return secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
     if signature == _RESOURCE:
-        urn = fields["urn"].string_value
-        found.add(urn)
         identifier = _decode_value(fields["id"], found) if "id" in fields else None
         version = fields["packageVersion"].string_value if "packageVersion" in fields else ""
-        return ResourceReference(urn, identifier, version)
+        return ResourceReference(fields["urn"].string_value, identifier, version)
     if signature in _ASSETS:
         return Asset(tuple((key, _decode_value(item, found)) for key, item in sorted(fields.items())))
     raise ValueError(f"property value with the unknown signature {signature}")
