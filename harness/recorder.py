@@ -147,11 +147,11 @@ class Recorder:
     def _foreseen(self, resource: Resource) -> Properties:
         """Return a resource's outputs: its inputs, and what the test supplies. The SDK takes others for unknown."""
         supplied = self._outputs.get(resource.type, {})
-        outputs = {**resource.inputs, **(supplied(resource) if callable(supplied) else supplied)}
-        return {
-            key: values.secret(value) if key in resource.additional_secret_outputs else value
-            for key, value in outputs.items()
-        }
+        # An id is never secret, whatever the program asks for.
+        secret = [key for key in resource.additional_secret_outputs if key != "id"]
+        outputs: Properties = dict.fromkeys(secret, UNKNOWN)
+        outputs |= {**resource.inputs, **(supplied(resource) if callable(supplied) else supplied)}
+        return {key: values.secret(value) if key in secret else value for key, value in outputs.items()}
 
     def _put(self, resource: Resource) -> Resource:
         for part in (resource.inputs, resource.outputs):

@@ -9,6 +9,7 @@ import grpc.aio
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
 
 from harness.errors import HarnessError
+from harness.values import as_outputs, decode, encode
 
 GRPC_OPTIONS: Final = [
     # The SDK's own limit (pulumi.runtime._grpc_settings).
@@ -45,7 +46,7 @@ async def transform(request: resource_pb2.RegisterResourceRequest, callback: cal
         name=request.name,
         custom=request.custom,
         parent=request.parent,
-        properties=request.object,
+        properties=encode(as_outputs(decode(request.object))),
         options=_options(request),
     )
     try:

@@ -175,6 +175,18 @@ def to_plain(value: Any, seal: Callable[[Any], Mapping[str, Any]]) -> Any:
     return value
 
 
+def as_outputs(value: Any) -> Any:
+    """Return a value with output values for what is secret or unknown in it: of these the SDK marks nothing else."""
+    if value is UNKNOWN:
+        return {_SIGNATURE: _OUTPUT}
+    if isinstance(value, Secret):
+        inner = as_outputs(value.value)
+        return {_SIGNATURE: _OUTPUT, "secret": True, **({} if value.value is UNKNOWN else {"value": inner})}
+    if isinstance(value, dict):
+        return {key: as_outputs(item) for key, item in value.items()}
+    return [as_outputs(item) for item in value] if isinstance(value, list) else value
+
+
 def from_plain(value: Any) -> Any:
     """Undo ``to_plain``; what is in a sealed secret is unknown, as is what the CLI shows as ``[secret]``.
 

@@ -53,6 +53,7 @@ def test_a_password_is_unknown_and_secret_in_what_takes_it(write_program: WriteP
     graph = write_program(WITH_PASSWORD).preview()
     secret = graph.one(SECRET)
     assert secret.inputs["stringData"] == Secret(UNKNOWN)
+    assert graph.one(PASSWORD).outputs["result"] == Secret(UNKNOWN)
     assert secret.property_dependencies["stringData"] == (graph.one(PASSWORD).urn,)
     assert graph.depends(secret, graph.one(PASSWORD))
     assert not graph.depends(graph.one(PASSWORD), secret)
@@ -123,6 +124,15 @@ def test_outputs_of_another_stack_are_those_that_the_test_gives(write_program: W
 def test_outputs_of_a_stack_that_was_not_given_are_unknown(write_program: WriteProgram) -> None:
     outputs = write_program(REFERS).preview().outputs
     assert outputs["address"] is UNKNOWN
+
+
+def test_what_is_made_of_a_password_is_secret_too(write_program: WriteProgram) -> None:
+    source = """
+        password = random.RandomPassword("it", length=8, opts=pulumi.ResourceOptions(additional_secret_outputs=["id"]))
+        pulumi.export("address", pulumi.Output.concat("kafka://me:", password.result))
+        pulumi.export("id", password.id)
+    """
+    assert write_program(source).preview().outputs == {"address": Secret(UNKNOWN), "id": UNKNOWN}
 
 
 def test_a_generated_name_is_known_and_the_same_each_time(write_program: WriteProgram) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.program import Program, ProgramFailedError
+from harness.values import UNKNOWN, Secret
 
 pytestmark = pytest.mark.program
 
@@ -48,6 +49,20 @@ def test_a_transform_changes_options(write_program: WriteProgram) -> None:
     assert inside.aliases == ("urn:pulumi:a::b::c::d",)
     assert inside.version == graph.one("kubernetes:core/v1:ConfigMap", "outside").version
     assert not graph.one("kubernetes:core/v1:ServiceAccount").protect
+
+
+def test_a_transform_leaves_secret_and_unknown_what_is_and_nothing_else(write_program: WriteProgram) -> None:
+    source = """
+        def same(args):
+            return pulumi.ResourceTransformResult(args.props, args.opts)
+
+        password = random.RandomPassword("password", length=8)
+        service = kubernetes.core.v1.Service("web", spec={"type": "LoadBalancer"})
+        data = {"known": "x", "secret": password.result, "unknown": service.status.apply(str)}
+        kubernetes.core.v1.ConfigMap("seen", data=data, opts=pulumi.ResourceOptions(transforms=[same]))
+    """
+    seen = write_program(source).preview().one("kubernetes:core/v1:ConfigMap")
+    assert seen.inputs["data"] == {"known": "x", "secret": Secret(UNKNOWN), "unknown": UNKNOWN}
 
 
 def test_a_transform_of_the_stack_changes_all_that_comes_after_it(write_program: WriteProgram) -> None:
