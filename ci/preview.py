@@ -1,6 +1,6 @@
 """``python -m ci.preview``: write for a pull request, as Markdown, what it changes in each stack that it touches.
 
-No cluster is looked at and no credentials are needed: the lab's engine runs the program as it was and as it is.
+No cluster is looked at and no credentials are needed: the harness runs the program as it was and as it is.
 """
 
 from __future__ import annotations
@@ -8,51 +8,69 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
-from ci.command import leave
+from ci.command import CommandError, leave
 from ci.stacks import base, touched_since
 
 _ROOT = Path(__file__).parent.parent
+_LIMIT: Final = 64_000
+"""The most characters of a document, so that a comment takes it (``ci.comment.LIMIT``) with what it puts around it."""
+_FIRST: Final = (
+    "AuthorizationPolicy",
+    "NetworkPolicy",
+    "PeerAuthentication",
+    "RequestAuthentication",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "KafkaUser",
+    "Kafka",
+    "Sidecar",
+    "ServiceEntry",
+    "Namespace",
+    "NamespacePatch",
+    "Secret",
+    "RandomPassword",
+    "ServiceAccount",
+    "Gateway",
+    "Route",
+    "VirtualService",
+)
+"""Kinds of which every change is listed, however long the document: who may do what, and what is reached."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """What was found of one stack: Markdown, or the lines of the faults that kept it from being found."""
-
-    text: str
-    failed: bool = False
-
-
-def document(ref: str, sections: Mapping[str, Section], removed: Iterable[str]) -> str:
-    """Return the whole Markdown, empty if no stack is touched. Pure.
-
-    :param sections: by stack, in their order.
-    :param removed: stacks whose settings are gone.
-    """
-    parts = [
-        section.text.strip()
-        if not section.failed
-        else f"### Stack `{stack}` against `{ref}`\n\nThe preview failed:\n\n```\n{section.text.strip()}\n```"
-        for stack, section in sections.items()
-    ]
-    parts += [
+def removal(ref: str, stacks: Iterable[str]) -> str:
+    """Return the Markdown about stacks whose settings are gone. Pure."""
+    return "\n\n".join(
         f"### Stack `{stack}` against `{ref}`\n\nIts settings were removed. What it made is still there:"
         f" `pulumi destroy --remove --stack {stack}`, from `{ref}`."
-        for stack in removed
-    ]
-    return "\n\n".join(["## Preview", *parts]) + "\n" if parts else ""
-
-
-def _preview(directory: Path, stack: str, commit: str, ref: str) -> Section:
-    command = [sys.executable, "-m", "lab.engine", "preview", "--offline", "--against", commit, "--stack", stack]
-    result = subprocess.run(  # noqa: S603 our own engine
-        [*command, "--cwd", str(directory.resolve())], cwd=_ROOT, capture_output=True, text=True, check=False
+        for stack in stacks
     )
-    said = result.stderr if result.returncode else result.stdout
-    return Section(said.replace(commit, ref), failed=bool(result.returncode))
+
+
+def _differences(directory: Path, stacks: Sequence[str], commit: str, ref: str, limit: int) -> tuple[str, list[str]]:
+    """Return the Markdown about stacks, and the lines about those whose preview failed.
+
+    :raises CommandError: if there is none.
+    """
+    command = [sys.executable, "-m", "harness", "diff", "--against", commit, "--ref", ref, "--limit", str(limit)]
+    command += [
+        "--first",
+        ",".join(_FIRST),
+        "--notes",
+        "review.access:output_changes",
+        "--cwd",
+        str(directory.resolve()),
+    ]
+    command += [word for stack in stacks for word in ("--stack", stack)]
+    result = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)  # noqa: S603 our own
+    if result.returncode and not result.stdout:
+        raise CommandError(result.stderr.strip().removeprefix("error: "))
+    return result.stdout, [line for line in result.stderr.splitlines() if line.startswith("error: ")]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,16 +86,21 @@ def main(arguments: Sequence[str]) -> int:
     commit = base(options.cwd, options.against)
     found = touched_since(options.cwd, commit)
     wanted = [stack for stack in found.present if stack not in options.without.split()]
-    sections = {stack: _preview(options.cwd, stack, commit, options.against) for stack in wanted}
-    text = document(options.against, sections, found.removed)
+    parts = ["## Preview"]
+    faults: list[str] = []
+    gone = removal(options.against, found.removed)
+    if wanted:
+        limit = _LIMIT - len(gone)
+        text, faults = _differences(options.cwd, wanted, commit, options.against, limit)
+        parts.append(text.strip())
+    parts += [gone] if gone else []
+    text = "\n\n".join(parts) + "\n" if len(parts) > 1 else ""
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text or "No stack is touched.\n")
-    failed = [stack for stack, section in sections.items() if section.failed]
-    for stack in failed:
-        sys.stderr.write(f"error: the preview of stack {stack} failed; the document says why\n")
-    return 1 if failed else 0
+    sys.stderr.writelines(f"{line}\n" for line in faults)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
-from lab.engine.state import Resource
-from lab.engine.urn import name_of
+from harness.graph import Resource
 
 _OURS = "kafka-on-istio:index:"
 _IN_CHART = ":Chart$"
@@ -54,7 +53,7 @@ def _label(items: Iterable[Resource]) -> Iterator[str]:
     kinds = set()
     for item in items:
         if item.type.startswith(_OURS):
-            components.setdefault(_noun(item), []).append(name_of(item.urn))
+            components.setdefault(_noun(item), []).append(item.name)
         elif _IN_CHART not in item.urn and not item.external:
             kinds.add(_noun(item))
     for noun, names in sorted(components.items()):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from documentation import components, configuration, reference, system
-from lab.engine.testing import Program
+from harness.program import Program
 
 ROOT: Final = Path(__file__).parent.parent
 PLACES: Final = ("README.md", "docs/architecture.md", "docs/components.md", "docs/configuration.md")

@@ -13,14 +13,14 @@ from documentation.commands import Command, missing, runnable, settings
 from documentation.generated import ROOT
 from documentation.links import documents
 from documentation.markdown import Block, parse
-from lab.engine.testing import Program
+from harness.program import Program
 
 PARSED = {str(path.relative_to(ROOT)): parse(path.read_text(encoding="utf-8")) for path in documents(ROOT)}
 COMMANDS = {f"{name}:{item.line}: {item.words}": item for name, parsed in PARSED.items() for item in runnable(parsed)}
 SETTINGS = {f"{name}:{block.line}": block for name, parsed in PARSED.items() for block in settings(parsed)}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_runs_and_says_what_is_written(name: str) -> None:
     command: Command = COMMANDS[name]
@@ -31,7 +31,7 @@ def test_a_command_runs_and_says_what_is_written(name: str) -> None:
     assert missing(command.lines, result.stdout) is None, result.stdout
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_are_taken(name: str, pulumi_program: Callable[[Path], Program]) -> None:
     block: Block = SETTINGS[name]

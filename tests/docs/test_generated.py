@@ -9,8 +9,8 @@ import pytest
 
 from documentation import components, configuration, reference, system
 from documentation.generated import PLACES, ROOT, filled, names
-from lab.engine import urn
-from lab.engine.state import Resource
+from harness import urn
+from harness.graph import Resource
 
 PROJECT = "kafka-on-istio"
 
@@ -28,14 +28,14 @@ def model(**parts: Any) -> dict[str, Any]:
     return {"workloads": [], "edges": [], "entries": [], "topics": [], "users": [], "externalHosts": []} | parts
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("place", PLACES)
 def test_a_document_is_current(place: str, parts: Mapping[str, str]) -> None:
     text = (ROOT / place).read_text(encoding="utf-8")
     assert text == filled(text, parts), "write it anew: make docs"
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_every_part_has_its_place(parts: Mapping[str, str]) -> None:
     placed = {name for place in PLACES for name in names((ROOT / place).read_text(encoding="utf-8"))}
     assert placed == parts.keys()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from documentation.generated import ROOT
-from lab.engine.testing import Program
+from harness.program import Program
 from model import page
 from tests.program.summary import STACKS
 
@@ -17,7 +17,7 @@ NAMED = r"\$\{outputs\.([\w.]+)\}"
 ALONE = {"services": [], "routes": []}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize(("stack", "config"), [*((stack, {}) for stack in STACKS), ("dev", ALONE)])
 def test_each_output_that_a_stacks_page_names_is_there(stack: str, config: dict[str, Any]) -> None:
     outputs = Program(ROOT).preview(stack=stack, config=config).outputs
@@ -30,7 +30,7 @@ def test_each_output_that_a_stacks_page_names_is_there(stack: str, config: dict[
             value = value[key]
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_a_stack_that_has_all_shows_all() -> None:
     config = {"strimziNamespace": "strimzi"}
     shown = re.findall(NAMED, Program(ROOT).preview(stack="dev", config=config).outputs["readme"])

@@ -12,8 +12,10 @@ import pytest
 from guardrails.resource import Resource
 from guardrails.rule import Rule, violations
 
-from lab.engine.testing import Preview, Program
-from lab.engine.values import reveal
+from harness.graph import Graph
+from harness.program import Program
+from harness.randomness import DRAWN
+from harness.values import reveal
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "policies"
@@ -40,7 +42,7 @@ def judge(rules: tuple[Rule, ...]) -> Judge:
     return hold
 
 
-def resources(preview: Preview) -> list[Resource]:
+def resources(preview: Graph) -> list[Resource]:
     """Return a preview's resources as the rules see them: inputs, and the outputs of the stack itself."""
     return [
         Resource(
@@ -58,6 +60,6 @@ def graph() -> Callable[..., list[Resource]]:
 
     @cache
     def made(stack: str, config: str) -> list[Resource]:
-        return resources(Program(ROOT).simulate(stack=stack, config=json.loads(config)))
+        return resources(Program(ROOT).preview(stack=stack, config=json.loads(config), outputs=DRAWN))
 
     return lambda stack, **config: made(stack, json.dumps(config))

@@ -12,12 +12,12 @@ from google.protobuf import empty_pb2
 from guardrails.rule import Rule
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from lab.engine.state import Resource
-from lab.engine.testing import Preview, Program
-from lab.engine.values import UNKNOWN, encode
+from harness.graph import Graph, Resource
+from harness.program import Program
+from harness.values import UNKNOWN, encode
 from tests.policies.conftest import PACK, ROOT
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 Analyzer = Any
 
@@ -38,7 +38,7 @@ def analyzer() -> Iterator[Analyzer]:
 
 
 @pytest.fixture(scope="module")
-def preview() -> Preview:
+def preview() -> Graph:
     """The stack dev before its first update, with what is not known then."""
     return Program(ROOT).preview(stack="dev")
 
@@ -50,7 +50,7 @@ def analyze(analyzer: Analyzer, item: Resource, properties: dict[str, Any]) -> d
     return {found.policyName: found for found in analyzer.Analyze(request).diagnostics}
 
 
-def analyze_stack(analyzer: Analyzer, preview: Preview, *, but: str = "") -> dict[str, Any]:
+def analyze_stack(analyzer: Analyzer, preview: Graph, *, but: str = "") -> dict[str, Any]:
     """Ask about the whole stack, without the resource of that URN."""
     request = analyzer_pb2.AnalyzeStackRequest()
     for item in preview.resources:
@@ -74,7 +74,7 @@ def test_the_cli_is_told_every_rule_with_its_reason_fix_and_level(analyzer: Anal
     assert set(levels.values()) == {analyzer_pb2.MANDATORY}
 
 
-def test_a_first_preview_of_a_shipped_stack_is_let_through(analyzer: Analyzer, preview: Preview) -> None:
+def test_a_first_preview_of_a_shipped_stack_is_let_through(analyzer: Analyzer, preview: Graph) -> None:
     said = {item.urn: analyze(analyzer, item, item.inputs) for item in preview.resources}
     assert {urn: found for urn, found in said.items() if found} == {}
     assert {name: found.enforcementLevel for name, found in analyze_stack(analyzer, preview).items()} == {
@@ -83,7 +83,7 @@ def test_a_first_preview_of_a_shipped_stack_is_let_through(analyzer: Analyzer, p
     }
 
 
-def test_a_fault_stops_the_update_with_reason_and_fix(analyzer: Analyzer, preview: Preview) -> None:
+def test_a_fault_stops_the_update_with_reason_and_fix(analyzer: Analyzer, preview: Graph) -> None:
     kafka = preview.one("kubernetes:kafka.strimzi.io/v1:Kafka")
     listener = {"name": "open", "port": 9093, "type": "internal", "tls": False}
     spec = {**kafka.inputs["spec"], "kafka": {**kafka.inputs["spec"]["kafka"], "listeners": [listener]}}
@@ -98,7 +98,7 @@ def test_a_fault_stops_the_update_with_reason_and_fix(analyzer: Analyzer, previe
     )
 
 
-def test_what_a_stack_lacks_is_told(analyzer: Analyzer, preview: Preview) -> None:
+def test_what_a_stack_lacks_is_told(analyzer: Analyzer, preview: Graph) -> None:
     strict = preview.one(
         "kubernetes:security.istio.io/v1:PeerAuthentication", "security-peerauthentication-demo-app-default"
     )
@@ -106,9 +106,7 @@ def test_what_a_stack_lacks_is_told(analyzer: Analyzer, preview: Preview) -> Non
     assert "Namespace demo-app has no PeerAuthentication for all of its pods" in said["mesh-strict"].message
 
 
-def test_what_a_preview_does_not_know_keeps_no_other_fault_from_being_told(
-    analyzer: Analyzer, preview: Preview
-) -> None:
+def test_what_a_preview_does_not_know_keeps_no_other_fault_from_being_told(analyzer: Analyzer, preview: Graph) -> None:
     deployment = preview.one("kubernetes:apps/v1:Deployment", "demo-customer-customer-v1")
     template = deployment.inputs["spec"]["template"]
     container = template["spec"]["containers"][0]
@@ -120,7 +118,7 @@ def test_what_a_preview_does_not_know_keeps_no_other_fault_from_being_told(
     assert said["image-pinned"].enforcementLevel == analyzer_pb2.MANDATORY
 
 
-def test_the_rule_for_production_is_asked_for_by_configuration(analyzer: Analyzer, preview: Preview) -> None:
+def test_the_rule_for_production_is_asked_for_by_configuration(analyzer: Analyzer, preview: Graph) -> None:
     assert "kafka-durable" not in analyze_stack(analyzer, preview)
     asked = analyzer_pb2.ConfigureAnalyzerRequest()
     asked.policyConfig["kafka-durable"].enforcementLevel = analyzer_pb2.MANDATORY

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.engine.state import Resource
-from lab.engine.testing import Preview, Program
-from lab.engine.urn import name_of
+from harness.graph import Graph, Resource
+from harness.kubernetes import generated_name
+from harness.program import Program
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -18,7 +18,7 @@ EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/Pulumi.yaml
 Facts = Callable[[Mapping[str, Any]], str]
 
 
-def summary(preview: Preview) -> str:
+def summary(preview: Graph) -> str:
     """Return a line per resource, ``type name: where facts``, without what charts hold (it changes with them)."""
     lines = sorted(_line(item) for item in preview.resources if "helm.sh/v4:Chart$" not in item.urn)
     return "\n".join([f"{len(lines)} resources", *lines, ""])
@@ -27,7 +27,7 @@ def summary(preview: Preview) -> str:
 def _line(item: Resource) -> str:
     kept = [word for word, said in (("protected", item.protect), ("kept", item.retain_on_delete)) if said]
     parts = [*_facts(item), *kept]
-    return f"{item.type} {name_of(item.urn)}" + (f": {' '.join(parts)}" if parts else "")
+    return f"{item.type} {item.name}" + (f": {' '.join(parts)}" if parts else "")
 
 
 def _facts(item: Resource) -> Iterator[str]:
@@ -35,8 +35,8 @@ def _facts(item: Resource) -> Iterator[str]:
         return
     metadata = item.inputs.get("metadata") or {}
     if isinstance(metadata.get("name"), str):
-        # A Secret has a name of its own for each password.
-        name = "*" if item.type.endswith(":Secret") else metadata["name"]
+        # A generated name changes with what the object holds.
+        name = "*" if generated_name(item.inputs) else metadata["name"]
         yield "/".join(filter(None, (metadata.get("namespace"), name)))
     facts = _FACTS.get(item.type.rpartition(":")[2])
     if facts:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.engine.testing import Program
-from lab.engine.urn import name_of
-from lab.engine.values import has_secret, reveal
+from harness.program import Program
+from harness.randomness import DRAWN
+from harness.values import has_secret, reveal
 from model import charts, names
 from model.access import access_model
 from model.chart_facts import chart_facts
@@ -19,7 +19,7 @@ Load = Callable[..., Settings]
 CHART = "kubernetes:helm.sh/v4:Chart"
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_releases_that_are_checked_are_those_that_are_installed(of_stack: Load, stack: str) -> None:
     installed = {
@@ -87,11 +87,11 @@ def test_charts_come_from_where_istio_publishes_this_version(settings: Load) -> 
     assert all(item.version[0].isdigit() for item in releases.values() if item.version), "a range moves"
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
-    preview = Program(ROOT).simulate(stack="dev")
+    preview = Program(ROOT).preview(stack="dev", outputs=DRAWN)
     secret = preview.one("kubernetes:core/v1:Secret", "observability-kiali-signing-key-secret")
-    (chart,) = (item for item in preview.all(CHART) if name_of(item.urn) == "observability-kiali")
+    (chart,) = (item for item in preview.all(CHART) if item.name == "observability-kiali")
     assert chart.inputs["values"]["login_token"] == {
         "signing_key": f"secret:{secret.inputs['metadata']['name']}:{names.KIALI_SIGNING_KEY_KEY}"
     }
@@ -102,7 +102,7 @@ def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
     assert preview.depends(chart, secret)
 
 
-@pytest.mark.engine
+@pytest.mark.program
 @pytest.mark.parametrize(
     ("config", "level"),
     [
@@ -121,7 +121,7 @@ def test_istios_namespace_has_the_level_that_its_pods_need(config: dict[str, obj
     assert labels == {"istio-system": level, "kafka": asked, "demo-app": asked}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_a_namespace_that_exists_is_labelled_and_never_made_or_deleted() -> None:
     preview = Program(ROOT).preview(stack="dev", config={"existingNamespaces": ["kafka", "istio-system"]})
     made = {item.inputs["metadata"]["name"] for item in preview.all("kubernetes:core/v1:Namespace")}

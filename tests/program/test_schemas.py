@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.program import Program
 from lab.charts.assemble import assemble
-from lab.engine.testing import Program
 from tests.program.summary import ROOT, STACKS
 
 pytestmark = pytest.mark.lab

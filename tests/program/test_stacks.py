@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lab.engine.testing import Preview, Program, ProgramFailedError
-from lab.engine.urn import name_of
+from harness.graph import Graph
+from harness.program import Program, ProgramFailedError
 from model.platform import exported
 from model.settings import Settings
 from tests.program.summary import GOLDEN, ROOT, STACKS, summary
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 PLATFORM = "organization/kafka-on-istio/platform"
 OfStack = Callable[..., Settings]
@@ -29,16 +29,16 @@ def test_a_stack_is_what_its_summary_says(stack: str) -> None:
 Key = tuple[str, str, str]
 
 
-def objects(preview: Preview) -> set[Key]:
+def objects(preview: Graph) -> set[Key]:
     """Return the Kubernetes objects as (kind, namespace, name), but for those with names of their own."""
     made = [item for item in preview.resources if item.type.startswith("kubernetes:") and item.custom]
     keyed = [(item.type.rpartition(":")[2], item.inputs.get("metadata") or {}) for item in made if not item.external]
     return {(kind, data.get("namespace", ""), data["name"]) for kind, data in keyed if kind not in ("Secret", "Chart")}
 
 
-def charts(preview: Preview) -> set[str]:
+def charts(preview: Graph) -> set[str]:
     """Return the names of the charts that are installed."""
-    return {name_of(item.urn) for item in preview.all("kubernetes:helm.sh/v4:Chart")}
+    return {item.name for item in preview.all("kubernetes:helm.sh/v4:Chart")}
 
 
 def test_a_platform_and_an_application_make_what_one_stack_of_all_makes() -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_made_on_a_platform_that_is_another_than_was_taken_for_grante
     assert "kafka-on-istio:kafkaNamespace = 'kafka-test'" in text
     assert "watches kafka-a, strimzi alone" in text
     assert "Traceback" not in text
-    made = error.value.preview.resources
+    made = error.value.graph.resources
     assert not [item.urn for item in made if item.type.startswith("kubernetes:")]
 
 
@@ -128,16 +128,16 @@ def test_everything_of_an_application_waits_for_its_platform() -> None:
     preview = Program(ROOT).preview(stack="test")
     reference = preview.one("pulumi:pulumi:StackReference")
     made = [item for item in preview.resources if item.type.startswith("kubernetes:")]
-    assert [name_of(item.urn) for item in made if not preview.depends(item, reference)] == []
+    assert [item.name for item in made if not preview.depends(item, reference)] == []
 
 
 @pytest.fixture(scope="module")
-def prod() -> Preview:
+def prod() -> Graph:
     """The stack prod as a first update would make it."""
     return Program(ROOT).preview(stack="prod")
 
 
-def spec(preview: Preview, kind: str, name: str | None = None) -> dict[str, Any]:
+def spec(preview: Graph, kind: str, name: str | None = None) -> dict[str, Any]:
     """Return the specification of the one object of a kind, or of the one of that kind and name in the cluster."""
     found = [
         item.inputs["spec"]
@@ -148,7 +148,7 @@ def spec(preview: Preview, kind: str, name: str | None = None) -> dict[str, Any]
     return dict(found[0])
 
 
-def test_in_use_kafka_survives_the_loss_of_a_node_or_a_zone(prod: Preview) -> None:
+def test_in_use_kafka_survives_the_loss_of_a_node_or_a_zone(prod: Graph) -> None:
     pools = {name: spec(prod, "KafkaNodePool", name) for name in ("controllers", "brokers")}
     assert {name: (pool["roles"], pool["replicas"]) for name, pool in pools.items()} == {
         "controllers": (["controller"], 3),
@@ -165,7 +165,7 @@ def test_in_use_kafka_survives_the_loss_of_a_node_or_a_zone(prod: Preview) -> No
     )
 
 
-def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Preview) -> None:
+def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Graph) -> None:
     kept = [item for item in prod.resources if item.protect and item.retain_on_delete and item.custom]
     assert {(item.type.rpartition(":")[2], item.inputs["metadata"]["name"]) for item in kept} == {
         ("Namespace", "kafka"),
@@ -180,15 +180,15 @@ def test_in_use_what_holds_data_is_neither_deleted_nor_taken_along(prod: Preview
     assert kept == [item for item in prod.resources if (item.protect or item.retain_on_delete) and item.custom]
 
 
-def test_in_use_nothing_of_the_mesh_is_one_of_its_kind(prod: Preview) -> None:
-    charts = {name_of(item.urn): item.inputs["values"] for item in prod.all("kubernetes:helm.sh/v4:Chart")}
+def test_in_use_nothing_of_the_mesh_is_one_of_its_kind(prod: Graph) -> None:
+    charts = {item.name: item.inputs["values"] for item in prod.all("kubernetes:helm.sh/v4:Chart")}
     assert charts["istio-istiod"]["autoscaleMin"] == 2
     gateway = charts["istio-gateway"]
     assert (gateway["autoscaling"]["minReplicas"], gateway["podDisruptionBudget"]) == (2, {"minAvailable": 1})
     assert charts["observability-prometheus"]["server"]["persistentVolume"]["enabled"] is True
 
 
-def test_in_use_the_services_tell_prometheus_where_their_metrics_are(prod: Preview) -> None:
+def test_in_use_the_services_tell_prometheus_where_their_metrics_are(prod: Graph) -> None:
     for item in prod.all("kubernetes:apps/v1:Deployment"):
         pod = item.inputs["spec"]["template"]
         assert pod["metadata"]["annotations"] == {
@@ -198,12 +198,12 @@ def test_in_use_the_services_tell_prometheus_where_their_metrics_are(prod: Previ
         }
 
 
-def test_in_use_strimzi_stays_with_the_data_for_with_its_crds_all_kafka_would_go(prod: Preview) -> None:
+def test_in_use_strimzi_stays_with_the_data_for_with_its_crds_all_kafka_would_go(prod: Graph) -> None:
     chart = prod.one("kubernetes:helm.sh/v4:Chart", "strimzi-chart")
     assert (chart.protect, chart.retain_on_delete) == (True, True)
 
 
-def test_in_use_services_that_are_called_are_scaled_and_keep_a_pod(prod: Preview) -> None:
+def test_in_use_services_that_are_called_are_scaled_and_keep_a_pod(prod: Graph) -> None:
     http = ("customer-v1", "preference-v1", "recommendation-v1", "recommendation-v2", "recommendation-v3")
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
         assert {name for found, _, name in objects(prod) if found == kind} == set(http)
@@ -219,7 +219,7 @@ def test_in_use_services_that_are_called_are_scaled_and_keep_a_pod(prod: Preview
     assert spec(prod, "Deployment", "consumer-v1")["replicas"] == 1
 
 
-def test_in_use_pods_are_held_to_the_restricted_standard_and_to_a_quota(prod: Preview) -> None:
+def test_in_use_pods_are_held_to_the_restricted_standard_and_to_a_quota(prod: Graph) -> None:
     labels = {
         item.inputs["metadata"]["name"]: item.inputs["metadata"].get("labels") or {}
         for item in prod.all("kubernetes:core/v1:Namespace")

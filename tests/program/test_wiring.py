@@ -7,25 +7,25 @@ from typing import Any
 
 import pytest
 
-from lab.engine.plan import Step
-from lab.engine.state import Resource
-from lab.engine.testing import Preview, Program, ProgramFailedError
-from lab.engine.urn import name_of
-from lab.engine.values import Secret, has_secret, reveal
+from harness.comparison import Step, compare, steps
+from harness.graph import Graph, Resource
+from harness.program import Program, ProgramFailedError
+from harness.randomness import DRAWN
+from harness.values import Secret, has_secret, reveal
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 ROOT = Path(__file__).parents[2]
 CUSTOM = "kubernetes:kafka.strimzi.io/v1:"
 
 
 @pytest.fixture(scope="module")
-def dev() -> Preview:
+def dev() -> Graph:
     """The stack dev as a first update would make it."""
-    return Program(ROOT).simulate(stack="dev")
+    return Program(ROOT).preview(stack="dev", outputs=DRAWN)
 
 
-def test_every_component_has_a_token_of_this_package(dev: Preview) -> None:
+def test_every_component_has_a_token_of_this_package(dev: Graph) -> None:
     components = {item.type for item in dev.resources if not item.custom}
     assert {token for token in components if not token.startswith(("pulumi:", "kubernetes:helm"))} == {
         f"kafka-on-istio:index:{noun}"
@@ -36,12 +36,12 @@ def test_every_component_has_a_token_of_this_package(dev: Preview) -> None:
     }  # fmt: skip
 
 
-def test_nothing_but_the_stack_and_components_is_without_a_component_above_it(dev: Preview) -> None:
+def test_nothing_but_the_stack_and_components_is_without_a_component_above_it(dev: Graph) -> None:
     stack = dev.one("pulumi:pulumi:Stack")
-    assert [name_of(item.urn) for item in dev.children(stack) if item.custom] == []
+    assert [item.name for item in dev.children(stack) if item.custom] == []
 
 
-def order(dev: Preview) -> list[tuple[Resource, Resource]]:
+def order(dev: Graph) -> list[tuple[Resource, Resource]]:
     """Pairs of what must come later and what before."""
     chart = "kubernetes:helm.sh/v4:Chart"
     kafka, pool = dev.one(f"{CUSTOM}Kafka"), dev.one(f"{CUSTOM}KafkaNodePool")
@@ -67,18 +67,16 @@ def order(dev: Preview) -> list[tuple[Resource, Resource]]:
     ]
 
 
-def test_things_come_in_the_order_that_a_real_cluster_needs(dev: Preview) -> None:
+def test_things_come_in_the_order_that_a_real_cluster_needs(dev: Graph) -> None:
     pairs = order(dev)
     assert len(pairs) > 100
     missing = [
-        f"{name_of(later.urn)} does not wait for {name_of(earlier.urn)}"
-        for later, earlier in pairs
-        if not dev.depends(later, earlier)
+        f"{later.name} does not wait for {earlier.name}" for later, earlier in pairs if not dev.depends(later, earlier)
     ]
     assert missing == []
 
 
-def test_each_deployment_waits_for_the_user_that_it_logs_in_as(dev: Preview) -> None:
+def test_each_deployment_waits_for_the_user_that_it_logs_in_as(dev: Graph) -> None:
     deployment = dev.one("kubernetes:apps/v1:Deployment", "demo-customer-customer-v1")
     assert dev.depends(deployment, dev.one("kubernetes:core/v1:Secret", "customer-writer-credentials-secret"))
     secret = dev.one("kubernetes:core/v1:Secret", "customer-writer-credentials-secret")
@@ -88,13 +86,13 @@ def test_each_deployment_waits_for_the_user_that_it_logs_in_as(dev: Preview) -> 
     assert dev.depends(credentials, user)
 
 
-def test_no_deployment_waits_for_a_service(dev: Preview) -> None:
+def test_no_deployment_waits_for_a_service(dev: Graph) -> None:
     services = dev.all("kubernetes:core/v1:Service")
     for deployment in dev.all("kubernetes:apps/v1:Deployment"):
         assert not any(dev.depends(deployment, service) for service in services)
 
 
-def test_a_password_is_secret_wherever_it_goes_and_in_no_deployment(dev: Preview) -> None:
+def test_a_password_is_secret_wherever_it_goes_and_in_no_deployment(dev: Graph) -> None:
     password = dev.one("random:index/randomPassword:RandomPassword", "customer-writer-password")
     text = reveal(password.outputs["result"])
     assert isinstance(password.outputs["result"], Secret)
@@ -110,10 +108,10 @@ def test_a_password_is_secret_wherever_it_goes_and_in_no_deployment(dev: Preview
         assert text not in str(deployment.inputs)
 
 
-def test_rotating_one_password_changes_that_user_and_its_client_alone(dev: Preview) -> None:
-    preview = Program(ROOT).simulate(stack="dev", config={"userPasswordRotation": {"customer-writer": 2}}, state=dev)
-    steps = {name: step for name, step in preview.steps().items() if "kafka-on-istio:index" not in name}
-    assert steps == {
+def test_rotating_one_password_changes_that_user_and_its_client_alone(dev: Graph) -> None:
+    config = {"userPasswordRotation": {"customer-writer": 2}}
+    changes = steps(compare(dev, Program(ROOT).preview(stack="dev", config=config, outputs=DRAWN)))
+    assert {title: step for title, step in changes.items() if "kafka-on-istio:index" not in title} == {
         "random:index/randomPassword:RandomPassword customer-writer-password": Step.REPLACE,
         "kubernetes:core/v1:Secret customer-writer-secret": Step.REPLACE,
         "kubernetes:kafka.strimzi.io/v1:KafkaUser customer-writer-user": Step.UPDATE,
@@ -128,7 +126,7 @@ def annotations(item: Resource) -> dict[str, str]:
     return metadata.get("annotations") or {}
 
 
-def test_kafka_its_topics_and_its_users_are_waited_for(dev: Preview) -> None:
+def test_kafka_its_topics_and_its_users_are_waited_for(dev: Graph) -> None:
     for kind in ("Kafka", "KafkaTopic", "KafkaUser"):
         for item in dev.all(f"{CUSTOM}{kind}"):
             assert annotations(item)["pulumi.com/waitFor"] == "condition=Ready"
@@ -144,13 +142,13 @@ def test_without_wait_for_ready_nothing_is_waited_for() -> None:
             assert item.inputs["skipAwait"] is True
 
 
-def test_without_a_data_plane_nothing_is_injected_and_the_policies_are_the_same(dev: Preview) -> None:
+def test_without_a_data_plane_nothing_is_injected_and_the_policies_are_the_same(dev: Graph) -> None:
     preview = Program(ROOT).preview(stack="dev", config={"dataPlane": "none"})
     namespaces = [item.inputs["metadata"] for item in preview.all("kubernetes:core/v1:Namespace")]
     assert not any("istio-injection" in (metadata.get("labels") or {}) for metadata in namespaces)
-    assert "istio-gateway" not in {name_of(item.urn) for item in preview.all("kubernetes:helm.sh/v4:Chart")}
+    assert "istio-gateway" not in {item.name for item in preview.all("kubernetes:helm.sh/v4:Chart")}
 
-    def policies(of: Preview) -> set[str]:
+    def policies(of: Graph) -> set[str]:
         return {item.urn for item in of.resources if "MeshSecurity$" in item.urn and "NetworkPolicy" not in item.urn}
 
     assert policies(preview) == policies(dev)
@@ -165,19 +163,19 @@ def nulls(value: Any, path: str = "") -> list[str]:
     return [path] if value is None else []
 
 
-def test_no_object_asks_for_null_which_would_take_fields_from_their_owners(dev: Preview) -> None:
+def test_no_object_asks_for_null_which_would_take_fields_from_their_owners(dev: Graph) -> None:
     made = [item for item in dev.resources if item.custom and item.type.startswith("kubernetes:") and not item.external]
-    found = {name_of(item.urn): nulls(reveal(item.inputs)) for item in made}
+    found = {item.name: nulls(reveal(item.inputs)) for item in made}
     assert {name: paths for name, paths in found.items() if paths} == {}
 
 
 def test_bad_settings_register_nothing() -> None:
     with pytest.raises(ProgramFailedError, match="topicPartitions") as error:
         Program(ROOT).preview(stack="dev", config={"topicPartitions": 0})
-    assert [item.type for item in error.value.preview.resources] == ["pulumi:pulumi:Stack"]
+    assert [item.type for item in error.value.graph.resources] == ["pulumi:pulumi:Stack"]
 
 
-def test_the_access_model_is_an_output(dev: Preview) -> None:
+def test_the_access_model_is_an_output(dev: Graph) -> None:
     model = dev.outputs["accessModel"]
     assert {"workloads", "edges", "entries", "topics", "users", "externalHosts"} <= set(model)
     assert dev.outputs["bootstrapAddress"] == "demo-app-log-cluster-kafka-bootstrap.kafka.svc.cluster.local:9092"

@@ -1,10 +1,11 @@
 """What past releases left behind: states of stacks, and the plugin's schema; run as a command, it records one.
 
-A state is one that an update of that release would have written, sealed with PASSPHRASE; nothing in it was ever real.
+A state is one that an update of that release would have written, without the values of its secrets.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from documentation import plugin
-from lab.engine.state import Snapshot, StateFile
-from lab.engine.testing import Program
+from harness.graph import Graph
+from harness.program import Program
+from harness.randomness import DRAWN
+from harness.recorded import from_deployment, to_deployment
 from tests.program.summary import ROOT
 
 RELEASES: Final = Path(__file__).parent / "releases"
-PASSPHRASE: Final = {"PULUMI_CONFIG_PASSPHRASE": "only for tests"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ RECORDED: Final = (
 """Between them they have every component, and every kind of resource that is not of OpenShift alone."""
 
 
-def state(release: str, name: str) -> Snapshot:
-    """Return a state that a release has made."""
-    return StateFile(RELEASES / release / f"{name}.json", PASSPHRASE).read()
+def state(release: str, name: str) -> Graph:
+    """Return what there was of a stack after an update by a release."""
+    return from_deployment(json.loads((RELEASES / release / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def record(release: str) -> None:
@@ -56,9 +58,8 @@ def record(release: str) -> None:
     folder.mkdir(parents=True)
     shutil.copy(plugin.SCHEMA, folder / "schema.json")
     for item in RECORDED:
-        made = Program(item.folder).simulate(stack=item.stack, config=item.config).state
-        file = StateFile(folder / f"{item.name}.json", PASSPHRASE)
-        file.write(file.encode(made.resources, made.operations))
+        made = to_deployment(Program(item.folder).preview(stack=item.stack, config=item.config, outputs=DRAWN))
+        (folder / f"{item.name}.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,20 +11,19 @@ from typing import Any
 
 import pytest
 
-from lab.engine.state import Resource
-from lab.engine.testing import Preview, Program
-from lab.engine.urn import name_of
+from harness.graph import Graph, Resource
+from harness.program import Program
 from tests.program.summary import EXAMPLES, GOLDEN, ROOT, summary
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 
-def preview(example: str, **config: Any) -> Preview:
+def preview(example: str, **config: Any) -> Graph:
     """Preview an example."""
     return Program(ROOT / "examples" / example).preview(config=config)
 
 
-def objects(of: Preview, *kinds: str) -> list[Resource]:
+def objects(of: Graph, *kinds: str) -> list[Resource]:
     """Return the Kubernetes objects of some kinds; all without any."""
     made = [item for item in of.resources if item.type.startswith("kubernetes:") and item.custom]
     return [item for item in made if not kinds or item.type.rpartition(":")[2] in kinds]
@@ -56,30 +55,23 @@ def test_an_example_takes_the_components_as_a_package(tmp_path: Path) -> None:
     subprocess.run(command, cwd=example, check=True, timeout=240)
     assert {path.name for path in target.iterdir() if "info" not in path.name} == {"components", "model"}
     # Apart from its source, it makes what the example makes.
+    harness = tmp_path / "tools"
+    shutil.copytree(ROOT / "harness", harness / "harness")
     shutil.rmtree(tmp_path / "components")
     shutil.rmtree(tmp_path / "model")
     (tmp_path / "Pulumi.yaml").unlink()
+    command = [sys.executable, "-m", "harness", "preview", "--stack", "test", "--cwd", "examples/kafka-only"]
     result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "lab.engine",
-            "preview",
-            "--offline",
-            "--stack",
-            "test",
-            "--cwd",
-            str(tmp_path / "examples" / "kafka-only"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(target)},
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{target}:{harness}"},
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "kafka-on-istio:index:KafkaCluster kafka create" in result.stdout
+    assert "kafka-on-istio:index:KafkaCluster kafka\n" in result.stdout
     metadata = next(target.glob("kafka_on_istio-*/METADATA")).read_text()
     for line in (ROOT / "requirements.txt").read_text().split():
         assert f"Requires-Dist: {line}" in metadata
@@ -103,7 +95,7 @@ def test_a_service_of_ones_own_writes_its_topic_and_can_do_nothing_else() -> Non
         "action": "ALLOW",
     }
     waits_for = (user, secret, *objects(made, "AuthorizationPolicy", "NetworkPolicy", "Sidecar", "KafkaTopic"))
-    assert [name_of(item.urn) for item in waits_for if not made.depends(deployment, item)] == []
+    assert [item.name for item in waits_for if not made.depends(deployment, item)] == []
 
 
 def test_the_way_in_to_the_brokers_is_for_that_service_and_that_cluster() -> None:
@@ -165,7 +157,7 @@ def test_a_stack_of_an_example_sets_what_a_stack_of_ours_can() -> None:
     config = {"kafka-on-istio:kafkaCluster": "trades", "kafka-on-istio:dataPlane": "none"}
     made = Program(ROOT / "examples" / "kafka-only").preview(config=config)
     assert made.outputs["bootstrapAddress"] == "trades-kafka-bootstrap.kafka.svc.cluster.local:9092"
-    assert "istio-gateway" not in {name_of(item.urn) for item in made.all("kubernetes:helm.sh/v4:Chart")}
+    assert "istio-gateway" not in {item.name for item in made.all("kubernetes:helm.sh/v4:Chart")}
 
 
 def test_an_adopted_cluster_is_left_as_it_is_when_the_stack_goes() -> None:
@@ -173,7 +165,7 @@ def test_an_adopted_cluster_is_left_as_it_is_when_the_stack_goes() -> None:
     kept = [item for item in objects(made) if item.retain_on_delete]
     assert {item.type.rpartition(":")[2] for item in kept} == {"Kafka", "KafkaNodePool", "KafkaTopic"}
     # Their namespace is labelled and not made, so that it is never deleted.
-    assert [name_of(item.urn) for item in made.all("kubernetes:core/v1:NamespacePatch")] == ["kafka-namespace"]
+    assert [item.name for item in made.all("kubernetes:core/v1:NamespacePatch")] == ["kafka-namespace"]
     assert {item.inputs["metadata"].get("namespace") for item in objects(made)} == {None, "messaging", "billing"}
     assert made.all("kubernetes:helm.sh/v4:Chart") == []
 

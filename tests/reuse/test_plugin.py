@@ -14,15 +14,12 @@ import yaml
 from pulumi.runtime.proto import provider_pb2
 
 from documentation import plugin
-from lab.engine import run, values
-from lab.engine.deployment import Deployment
-from lab.engine.program import Launch
-from lab.engine.project import Configuration, Project
-from lab.engine.report import Messages, Report
-from lab.engine.state import Snapshot
-from lab.engine.urn import name_of
+from harness import values
+from harness.graph import Graph
+from harness.monitor import serve
+from harness.recorder import Recorder
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.program
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,38 +102,36 @@ INPUTS: dict[str, Any] = {
 }
 
 
-def construct(token: str, inputs: Mapping[str, Any]) -> tuple[run.Outcome, dict[str, Any]]:
+def construct(token: str, inputs: Mapping[str, Any]) -> tuple[Graph, dict[str, Any]]:
     """Have the plugin make a component in a preview, as a program in another language would; return its state too."""
-    states: dict[str, Any] = {}
 
-    async def host(launch: Launch, environment: Any, deployment: Deployment, report: Report) -> None:
-        request = provider_pb2.ConstructRequest(
-            project=launch.project,
-            stack=launch.stack,
-            dryRun=True,
-            parallel=16,
-            monitorEndpoint=launch.address,
-            organization="organization",
-            type=token,
-            name="orders",
-            inputs=values.encode(inputs),
-            accepts_output_values=True,
-        )
-        with plugin.running(launch.address) as provider:
-            answer = await asyncio.to_thread(provider.Construct, request, timeout=60)
-        states.update(values.decode(answer.state))
+    async def constructed(recorder: Recorder) -> dict[str, Any]:
+        async with serve(recorder) as address:
+            request = provider_pb2.ConstructRequest(
+                project="shop",
+                stack="test",
+                dryRun=True,
+                parallel=16,
+                monitorEndpoint=address,
+                organization="organization",
+                type=token,
+                name="orders",
+                inputs=values.encode(inputs),
+                accepts_output_values=True,
+            )
+            with plugin.running(address) as provider:
+                answer = await asyncio.to_thread(provider.Construct, request, timeout=60)
+            return values.decode(answer.state)
 
-    project = Project("shop", ROOT, ROOT / "none.py")
-    stack = run.Stack("test", project, Configuration({}), ROOT, {})
-    messages = Messages()
-    outcome = asyncio.run(run.preview(stack, Snapshot(), messages, offline=True, host=host))
-    assert messages.errors() == []
-    return outcome, states
+    recorder = Recorder("test", "shop")
+    state = asyncio.run(constructed(recorder))
+    assert recorder.errors() == []
+    return recorder.graph(), state
 
 
 def test_a_program_in_another_language_gets_a_component_with_all_that_is_in_it() -> None:
-    outcome, state = construct("kafka-on-istio:index:KafkaClient", INPUTS)
-    made = {(item.type, name_of(item.urn)) for item in outcome.resources if not item.type.startswith("pulumi:")}
+    graph, state = construct("kafka-on-istio:index:KafkaClient", INPUTS)
+    made = {(item.type, item.name) for item in graph.resources if not item.type.startswith("pulumi:")}
     assert {
         ("kafka-on-istio:index:KafkaClient", "orders"),
         ("kafka-on-istio:index:KafkaUser", "orders-user"),
@@ -145,7 +140,7 @@ def test_a_program_in_another_language_gets_a_component_with_all_that_is_in_it()
         ("kubernetes:security.istio.io/v1:AuthorizationPolicy", "orders-brokers-authorization"),
     } <= made
     within = "urn:pulumi:test::shop::kafka-on-istio:index:KafkaClient"
-    made = [item for item in outcome.resources if item.custom and not item.type.startswith("pulumi:")]
+    made = [item for item in graph.resources if item.custom and not item.type.startswith("pulumi:")]
     assert [item.urn for item in made if not item.urn.startswith(f"{within}$")] == []
     assert state["userName"] == "orders.orders"
     assert state["bootstrapAddress"] == "events-kafka-bootstrap.kafka.svc.cluster.local:9092"
@@ -158,8 +153,8 @@ def test_what_is_secret_stays_so() -> None:
         "password": values.Secret("s3cret"),
         "bootstrapAddress": "events:9092",
     }
-    outcome, _ = construct("kafka-on-istio:index:KafkaCredentials", inputs)
-    made = next(item for item in outcome.resources if item.type == "kubernetes:core/v1:Secret")
+    graph, _ = construct("kafka-on-istio:index:KafkaCredentials", inputs)
+    made = next(item for item in graph.resources if item.type == "kubernetes:core/v1:Secret")
     assert values.has_secret(made.inputs["stringData"])
     assert values.reveal(made.inputs["stringData"]) == {"password": "s3cret"}
 
@@ -172,8 +167,8 @@ def test_nested_inputs_have_the_names_of_that_language() -> None:
         "nodePools": [{"name": "nodes", "spec": {"replicas": 3}}],
         "wait": False,
     }
-    outcome, _ = construct("kafka-on-istio:index:KafkaCluster", inputs)
-    pool = next(item for item in outcome.resources if item.type.endswith(":KafkaNodePool"))
+    graph, _ = construct("kafka-on-istio:index:KafkaCluster", inputs)
+    pool = next(item for item in graph.resources if item.type.endswith(":KafkaNodePool"))
     assert pool.inputs["metadata"]["name"] == "nodes"
     assert pool.inputs["spec"] == {"replicas": 3}
 

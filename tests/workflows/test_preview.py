@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci.preview import Section, document
+from ci import comment
+from ci.preview import removal
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| (\w+) \| `(?:[\w.-]+:)*(?:\S+[/:])?(\w+)` \| `(\S+)` \|$", re.MULTILINE)
@@ -52,7 +53,7 @@ def configure(repository: Path, **settings: object) -> None:
     file.write_text(yaml.safe_dump(stack, sort_keys=False))
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path: Path, git: Git) -> None:
     declared = yaml.safe_load((tmp_path / "Pulumi.yaml").read_text())["config"]["services"]["default"]
     audit = {
@@ -104,13 +105,33 @@ def test_a_pull_request_that_adds_a_service_shows_exactly_its_resources(tmp_path
         ("NetworkPolicy", "security-networkpolicy-kafka-demo-app-log-cluster-kafka-access"),
     }
     assert {step for step, _, _ in rows} == {"create", "update"}
+    # What a reviewer reads first.
+    head = result.stdout.partition("### ")[0].strip().splitlines()
+    assert head == [
+        "## Preview",
+        "",
+        "- `new: audit -> recommendation GET /`",
+        "- `new: audit -> demo-app-log-cluster-kafka:9092`",
+        "- `new: Kafka user audit-writer of audit`",
+        "- `new: audit-writer may Create, Describe, Write topic demo-application-log-audit`",
+        "- `new: topic demo-application-log-audit`",
+        "- `new: workload audit v1 as cluster.local/ns/demo-app/sa/audit-v1`",
+    ]
+    kinds = [kind for _, kind, _ in rows]
+    assert sorted(("Deployment", "NetworkPolicy", "AuthorizationPolicy", "KafkaUser"), key=kinds.index) == [
+        "AuthorizationPolicy",
+        "NetworkPolicy",
+        "KafkaUser",
+        "Deployment",
+    ]
+    assert len(comment.body(result.stdout, "https://example.com")) < 20_000
 
 
 def _is_component(kind: str) -> bool:
     return kind in {"DemoApplication", "KafkaCluster", "MeshRoutes", "MeshSecurity"}
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_a_pull_request_with_wrong_settings_says_so_and_fails(tmp_path: Path, git: Git) -> None:
     configure(tmp_path, tracingSampling=500)
     result = preview(tmp_path, "--output", str(tmp_path / "preview.md"))
@@ -119,7 +140,7 @@ def test_a_pull_request_with_wrong_settings_says_so_and_fails(tmp_path: Path, gi
     assert "tracingSampling" in (tmp_path / "preview.md").read_text()
 
 
-@pytest.mark.engine
+@pytest.mark.program
 def test_the_stack_of_a_pull_request_has_settings_that_the_program_takes(tmp_path: Path, git: Git) -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "review.yml").read_text())
     (given,) = (
@@ -128,7 +149,7 @@ def test_the_stack_of_a_pull_request_has_settings_that_the_program_takes(tmp_pat
     values = {"${{ env.STACK }}": "pr-12", "${{ vars.PLATFORM_STACK }}": "acme/kafka-on-istio/platform"}
     settings = [f"{key}={values[setting['value']]}" for key, setting in yaml.safe_load(given).items()]
     shutil.copy(tmp_path / "Pulumi.test.yaml", tmp_path / "Pulumi.pr-12.yaml")
-    command = [sys.executable, "-m", "lab.engine", "preview", "--offline", "--stack", "pr-12", "--cwd", str(tmp_path)]
+    command = [sys.executable, "-m", "harness", "preview", "--stack", "pr-12", "--cwd", str(tmp_path)]
     options = [word for setting in settings for word in ("--config", setting)]
     result = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
@@ -144,10 +165,27 @@ def test_a_pull_request_that_touches_no_stack_leaves_an_empty_document(tmp_path:
     assert (tmp_path / "preview.md").read_text() == ""
 
 
+@pytest.mark.program
+def test_a_pull_request_that_touches_everything_fits_into_a_comment(tmp_path: Path, git: Git) -> None:
+    """Every policy of every stack changes, and every image."""
+    for place, old, new in (
+        ("model/policies.py", '"action": "ALLOW"', '"action": "AUDIT"'),
+        ("Pulumi.yaml", "services:0.", "services:9."),
+    ):
+        path = tmp_path / place
+        assert old in path.read_text(), place
+        path.write_text(path.read_text().replace(old, new))
+    result = preview(tmp_path)
+    assert result.returncode == 0, result.stderr
+    text = comment.body(result.stdout, "https://example.com")
+    assert len(text) <= comment.LIMIT
+    assert "Cut short" not in text
+    rows = [kind for _, kind, _ in ROW.findall(text)]
+    assert rows.count("AuthorizationPolicy") > 20
+
+
 @pytest.mark.unit
-def test_the_document_has_stacks_faults_and_what_was_removed() -> None:
-    sections = {"dev": Section("### Stack `dev` against `main`\n"), "prod": Section("no\n", failed=True)}
-    text = document("main", sections, ["old"])
-    assert re.findall(r"^### Stack `(\w+)` against `main`$", text, re.MULTILINE) == ["dev", "prod", "old"]
-    assert "The preview failed:\n\n```\nno\n```" in text
+def test_a_stack_whose_settings_are_gone_is_said_to_be_there_still() -> None:
+    text = removal("main", ["old"])
+    assert text.startswith("### Stack `old` against `main`\n")
     assert "pulumi destroy --remove --stack old" in text

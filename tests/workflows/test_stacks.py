@@ -22,7 +22,7 @@ FILES = ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "m
     ("changed", "present"),
     [
         ([], ()),
-        (["README.md", "lab/engine/run.py", "tests/model/a.py", "docs/Pulumi.dev.yaml"], ()),
+        (["README.md", "harness/program.py", "tests/model/a.py", "docs/Pulumi.dev.yaml"], ()),
         (["Pulumi.dev.yaml", "README.md"], ("dev",)),
         (["Pulumi.yaml"], ("dev", "prod")),
         (["__main__.py"], ("dev", "prod")),

@@ -1,4 +1,4 @@
-"""Programs for the engine's tests, written into a folder of the test's own."""
+"""Programs for the harness's tests, written into a folder of the test's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine.testing import Program
+from harness.program import Program
 
 WriteProgram = Callable[..., Program]
 
