@@ -222,7 +222,7 @@ def preview(lab: Lab, config: tuple[str, ...]) -> int:
     """Show what up would change in a running lab."""
     with lab.locked():
         _running(lab)
-        return lab.run("preview", click.echo, config, diff=lab.resources() > 0)
+        return lab.run("preview", click.echo, config)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -252,7 +252,7 @@ def refresh(lab: Lab) -> int:
     """Make the stack's state say what is in the cluster."""
     with lab.locked():
         _running(lab)
-        return lab.run("refresh", click.echo, diff=True)
+        return lab.run("refresh", click.echo)
 
 
 @main.command()

@@ -23,7 +23,6 @@ _PATH = click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=Tr
 @click.option("--folder", required=True, type=click.Path(path_type=Path, resolve_path=True), help="For the workspace.")
 @click.option("--kubeconfig", required=True, envvar="KUBECONFIG", type=Path, help="Of the cluster.")
 @click.option("--config", "-c", multiple=True, metavar="KEY=VALUE", help="Set a configuration key. Repeatable.")
-@click.option("--diff", is_flag=True, help="Show what changes in each resource.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
 @click.option("--expect-no-changes", is_flag=True, help="Fail if there are changes.")
 def main(
@@ -34,14 +33,12 @@ def main(
     kubeconfig: Path,
     config: tuple[str, ...],
     *,
-    diff: bool,
     as_json: bool,
     expect_no_changes: bool,
 ) -> None:
     """Run COMMAND of the Pulumi engine on a stack of a Python program."""
     say = functools.partial(click.echo, err=as_json)
-    asked = {"diff": diff, "expect_no_changes": expect_no_changes}
-    options = {key: True for key, value in asked.items() if value}
+    options = {"expect_no_changes": True} if expect_no_changes else {}
     try:
         workspace = Workspace(folder, cwd, stack, kubeconfig)
         workspace.prepare({}, config)

@@ -11,6 +11,9 @@ from typing import Any, Final, Self, TextIO
 
 from rich.console import Console
 
+from harness.fields import differences
+from review.access import access_changes
+
 CHANGES: Final = ("create", "update", "replace", "delete")
 """The steps to show; the others are parts of a replacement, or leave the resource as it is."""
 
@@ -31,8 +34,12 @@ _COLORS: Final = re.compile(r"<\{%.*?%\}>")
 class Display:
     """A listener to the engine's events."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """:param stream: gets one status line on a terminal, and lines alone elsewhere."""
+    def __init__(self, stream: TextIO, command: str) -> None:
+        """:param stream: gets one status line on a terminal, and lines alone elsewhere.
+
+        :param command: ``up``, ``preview``, ``refresh`` or ``destroy``.
+        """
+        self._command = command
         self._console = Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._status = self._console.status("") if self._console.is_terminal else None
         self._lock = threading.Lock()
@@ -41,8 +48,9 @@ class Display:
         self._said: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._last = time.monotonic()
-        self.steps: list[dict[str, str]] = []
-        self.outputs: dict[str, Any] = {}
+        self._models: tuple[Any, Any] = (None, None)
+        self._details: list[str] = []
+        self.steps: list[dict[str, Any]] = []
         self.has_error = False
 
     def __enter__(self) -> Self:
@@ -74,11 +82,17 @@ class Display:
 
         :param seconds: that the run took.
         """
-        done = ", ".join(f"{self._counts[step]} {step}d" for step in CHANGES if self._counts[step]) or "no changes"
-        return f"{done}, {self._counts['same']} unchanged ({seconds:.0f} s)"
+        verb = "{} to {}" if self._command == "preview" else "{} {}d"
+        done = ", ".join(verb.format(self._counts[step], step) for step in CHANGES if self._counts[step])
+        return f"{done or 'no changes'}, {self._counts['same']} unchanged ({seconds:.0f} s)"
+
+    def report(self) -> list[str]:
+        """Return what a preview or a refresh found: changes of access first, then the fields of each resource."""
+        access = access_changes(*self._models) if self._command == "preview" else []
+        return [*access, *([""] if access and self._details else []), *self._details]
 
     def to_json(self) -> str:
-        """Return the steps as JSON: ``{"steps": [{"op": ..., "urn": ...}]}``."""
+        """Return the steps as JSON: ``{"steps": [{"op", "urn", "protect", "retainOnDelete"}]}``."""
         return json.dumps({"steps": self.steps})
 
     def fail(self, text: str) -> None:
@@ -89,14 +103,17 @@ class Display:
     def _begin(self, step: Any) -> None:
         if is_hidden(step.type):
             return
-        self.steps.append({"op": str(step.op.value), "urn": step.urn})
+        options = {"protect": bool(step.new and step.new.protect)}
+        options["retainOnDelete"] = bool(step.new and step.new.retain_on_delete)
+        self.steps.append({"op": str(step.op.value), "urn": step.urn, **options})
         # A component lasts as long as what is in it.
         if step.op.value in CHANGES and step.provider:
             self._begun[step.urn] = time.monotonic()
 
     def _end(self, step: Any) -> None:
-        if step.type == "pulumi:pulumi:Stack" and step.new:
-            self.outputs = dict(step.new.outputs or {})
+        if step.type == "pulumi:pulumi:Stack":
+            old, new = ((state.outputs or {}) if state else {} for state in (step.old, step.new))
+            self._models = old.get("accessModel"), new.get("accessModel")
         if is_hidden(step.type):
             return
         operation = str(step.op.value)
@@ -105,7 +122,14 @@ class Display:
         self._reasons.pop(step.urn, None)
         if operation in CHANGES:
             took = f" ({time.monotonic() - started:.1f} s)" if started is not None else ""
-            self._print(f"{operation} {step.type} {name_of(step.urn)}{took}")
+            line = f"{operation} {step.type} {name_of(step.urn)}"
+            if self._command != "preview":
+                self._print(f"{line}{took}")
+            # A component repeats what its children say.
+            elif step.provider:
+                self._details.append(line)
+            if self._command in ("preview", "refresh") and step.provider and operation != "create":
+                self._details += [f"  {text}" for text in changed(step)]
 
     def _message(self, diagnostic: Any) -> None:
         text = _COLORS.sub("", diagnostic.message).strip()
@@ -131,6 +155,13 @@ class Display:
     def _print(self, line: str) -> None:
         self._last = time.monotonic()
         self._console.print(line)
+
+
+def changed(step: Any) -> list[str]:
+    """Return a line for each input that a step changes, without what the provider keeps there for itself; pure."""
+    old, new = ((state.inputs or {}) if state else {} for state in (step.old, step.new))
+    before, after = ({key: value for key, value in side.items() if not key.startswith("__")} for side in (old, new))
+    return list(differences(before, after)) if old and new else []
 
 
 def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str:

@@ -76,7 +76,7 @@ def run(request: Request) -> int:
     sys.path.insert(0, str(folder))
     os.environ.update(request.environment)
     started = time.monotonic()
-    with Display(sys.stderr if request.json else sys.stdout) as display:
+    with Display(sys.stderr if request.json else sys.stdout, request.command) as display:
         try:
             workspace = automation.LocalWorkspace(
                 work_dir=request.directory,
@@ -86,17 +86,16 @@ def run(request: Request) -> int:
             )
             stack = automation.Stack.create_or_select(request.stack, workspace)
             method = getattr(stack, request.command)
-            result = method(**request.options, color="never", parallel=_PARALLEL, on_event=display.event)
+            method(**request.options, color="never", parallel=_PARALLEL, on_event=display.event)
         except CommandError as error:
             if not display.has_error:
                 display.fail(str(error))
             return 1
     if request.json:
         sys.stdout.write(display.to_json())
-    elif request.options.get("diff"):
-        sys.stdout.write(f"{result.stdout}\n")
     else:
-        sys.stdout.write(f"{display.summary(time.monotonic() - started)}\n")
+        lines = [*display.report(), display.summary(time.monotonic() - started)]
+        sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
 

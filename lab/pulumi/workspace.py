@@ -87,6 +87,8 @@ class Workspace:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # The declaration wins over what somebody has changed by hand.
+            "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": str(engine.home is not None).lower(),
         }
 

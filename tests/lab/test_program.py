@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lab.engine.testing import Program
-from lab.engine.urn import name_of
 from lab.lab import ROOT
 from tests.lab.conftest import System
 
@@ -36,18 +33,20 @@ def stack(system: System) -> System:
     return system
 
 
-def test_crds_of_kafka_are_kept_where_its_data_is(binaries: Path) -> None:
+def test_crds_of_kafka_are_kept_where_its_data_is(stack: System) -> None:
     pool = {
         "name": "combined",
         "roles": ["controller", "broker"],
         "replicas": 1,
         "storage": {"type": "persistent-claim", "size": "1Gi", "deleteClaim": False},
     }
-    preview = Program(ROOT).preview(stack="lab", config={"kafkaData": "protected", "kafkaNodePools": [pool]})
-    found = preview.all("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
-    crds = [item for item in found if item.inputs["spec"]["group"].endswith("strimzi.io")]
+    settings = {"kafkaData": "protected", "kafkaNodePools": json.dumps([pool])}
+    words = [word for key, value in settings.items() for word in ("--config", f"{key}={value}")]
+    result = stack.engine("preview", "--stack", "lab", "--json", *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    crds = [step for step in json.loads(result.stdout)["steps"] if step["urn"].endswith(".kafka.strimzi.io")]
     assert len(crds) >= 4
-    assert [name_of(item.urn) for item in crds if not (item.protect and item.retain_on_delete)] == []
+    assert [step["urn"] for step in crds if not (step["protect"] and step["retainOnDelete"])] == []
 
 
 def test_up_makes_kafka_its_topics_and_its_users(stack: Any) -> None:
@@ -157,7 +156,7 @@ def test_refresh_shows_a_change_by_hand_and_up_repairs_it(stack: Any) -> None:
     topic = ("-n", "kafka", "kafkatopic", "demo-application-log-customer")
     patch = '{"spec": {"config": {"retention.ms": 3600000}}}'
     stack.kubectl(topic[0], topic[1], "patch", *topic[2:], "--type", "merge", "-p", patch)
-    result = stack.engine("refresh", "--stack", "lab", "--diff")
+    result = stack.engine("refresh", "--stack", "lab")
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'spec.config["retention.ms"]: 604800000 => 3600000' in result.stdout
     assert stack.changes("up") == {"demo-application-log-customer-topic": "update"}

@@ -9,7 +9,7 @@ from typing import Any
 import bcrypt
 import pytest
 from pulumi.provider.experimental import provider
-from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
 
 from lab.pulumi.passwords import SPECIAL
 from lab.pulumi.random_provider import PASSWORD, RandomProvider, _value
@@ -77,8 +77,8 @@ def test_the_hash_is_of_the_password() -> None:
 
 
 def test_a_preview_does_not_draw() -> None:
-    marshalled = create({"length": 16}, preview=True)["result"].marshal()
-    assert PropertyValue.unmarshal(marshalled) == PropertyValue(PropertyValue.computed().value, is_secret=True)
+    result = PropertyValue.unmarshal(create({"length": 16}, preview=True)["result"].marshal())
+    assert (result.type, result.is_secret) == (PropertyValueType.COMPUTED, True)
 
 
 @pytest.mark.parametrize(
