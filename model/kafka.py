@@ -107,8 +107,16 @@ def _storage(pool: NodePool) -> dict[str, Any]:
     return spec | ({"class": storage.class_} if storage.class_ else {})
 
 
+TOPIC_BYTES = 262_144
+"""Bytes that a batch of records may have, inflated: a consumer holds some batches at once."""
+
+
 def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
-    """Specification of a KafkaTopic; every topic has the same shape."""
+    """Specification of a KafkaTopic; every topic has the same shape.
+
+    The brokers inflate what they are sent, and refuse what is too large then. Brokers' settings of the user's own hold.
+    """
+    config = settings.kafka_config
     return {
         "topicName": topic,
         "partitions": settings.topic_partitions,
@@ -116,6 +124,8 @@ def topic_spec(settings: Settings, topic: str) -> dict[str, Any]:
         "config": {
             "retention.ms": settings.topic_retention_ms,
             "segment.bytes": settings.topic_segment_bytes,
+            "compression.type": config.get("compression.type", "uncompressed"),
+            "max.message.bytes": config.get("message.max.bytes", TOPIC_BYTES),
         },
     }
 

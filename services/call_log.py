@@ -21,6 +21,9 @@ _LOG: Final = logging.getLogger(__name__)
 _LINGER: Final = 250
 """Milliseconds that a record waits for others to go with it: at most four requests a second, however many calls."""
 
+_BATCH_BYTES: Final = 131_072
+"""Bytes of records that are sent together: a topic of the stack takes twice as many."""
+
 _QUIET: Final = 5.0
 """Seconds without an error after which a client that is connected counts as well again. It retries every second."""
 
@@ -54,6 +57,7 @@ def configuration(settings: CallLogging) -> dict[str, Any]:
         "topic.metadata.propagation.max.ms": 3_600_000,
         "queue.buffering.max.messages": settings.buffer,
         "linger.ms": _LINGER,
+        "batch.size": _BATCH_BYTES,
         # Java's clients choose the partition of a key so.
         "partitioner": "murmur2_random",
         "enable.sparse.connections": False,

@@ -1,16 +1,17 @@
 """Counts calls by kind in tumbling windows, and says when a window is closed. No I/O, and no clock of its own.
 
 Windows are aligned to the epoch. A call is counted in the window of its timestamp, unless it is *late*: the window's
-end plus the grace is not above the highest timestamp seen before in the call's own partition, or the window is closed.
-A window *closes* when the wall clock and the time of every assigned partition have come to its end plus the grace. The
-*time* of a partition is the highest timestamp seen in it. A partition whose end as Kafka last said it has been read for
-the idle time has at least the time that the wall clock had that long ago: whatever its writer says, nobody is kept
-waiting longer. A partition is *idle* that was read to its end and from which nothing has come for that time; it holds
-no window open. While Kafka does not answer neither counts, so calls that waited at their senders find their window
-open. When all partitions are idle, the windows up to the last that has calls close.
+end plus the grace is not above the highest timestamp seen before in the call's own partition, or the window is
+closed. A window *closes* when the wall clock and the time of every assigned partition have come to its end plus the
+grace. The *time* of a partition is the highest timestamp seen in it. A partition whose end as Kafka last said it has
+been read for the idle time has at least the time that the wall clock had that long ago: whatever its writer says,
+nobody is kept waiting longer. So has one, read or not, in which something could not be read. A partition is *idle*
+that was read to its end and from which nothing has come for that time; it holds no window open. While Kafka does not
+answer neither counts, so calls that waited at their senders find their window open. When all partitions are idle, the
+windows up to the last that has calls close.
 
 Writers are not trusted. What is no call, of a service that is not declared to write the topic, from a time ahead of
-the wall clock, or of one kind too many is skipped, moves no time, and is counted by its reason.
+the wall clock, of one kind too many, or cannot be read is skipped, moves no time, and is counted by its reason.
 
 After a restart all of it goes on from checkpoints: what counts for an open window is read again, and windows that were
 closed but whose lines may not be out are counted again from the very same records. Only a record that was ahead of the
@@ -29,6 +30,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from services.batches import Batches
 from services.checkpoint import Checkpoint
 from services.group import Group
 
@@ -40,6 +42,9 @@ SKEW: Final = 10_000
 
 GROUPS: Final = 1_000
 """How many kinds of calls a partition may add to a window."""
+
+STALL: Final = 10.0
+"""Seconds after which a partition stands still from which nothing has come, although there is more in it."""
 
 ALL_GROUPS: Final = 100_000
 """How many there may be in all windows that are open; each partition has an equal part, and none takes another's."""
@@ -68,6 +73,8 @@ class Reason(str, Enum):
     """More than ``SKEW`` ahead of the wall clock."""
     CROWDED = "crowded"
     """Of a kind beyond ``GROUPS`` or ``ALL_GROUPS``."""
+    UNREADABLE = "unreadable"
+    """In a batch in which there is no record where one should be."""
 
 
 class Record(Protocol):
@@ -144,6 +151,8 @@ class _Partition:
     """The offset to read next, when known."""
     end: int | None = None
     """The end of the partition when Kafka was last asked."""
+    is_hostile: bool = False
+    """Whether it holds no window open for longer than the idle time, read or not."""
     high: int = 0
     """The highest timestamp of a call; of those that are not read again after a restart all windows are closed."""
     known: int = 0
@@ -156,13 +165,16 @@ class _Partition:
     def is_read(self) -> bool:
         return self.next is not None and self.end is not None and self.next >= self.end
 
+    def is_followed(self) -> bool:
+        return self.is_hostile or self.is_read()
+
     def is_idle(self, now: float, idle: int) -> bool:
         return self.is_read() and (now - self.since) * 1000 >= idle
 
     def time(self, now: Now, idle: int) -> int:
         """Return the time that the partition has come to."""
-        is_followed = self.is_read() and (now.steady - self.read_since) * 1000 >= idle
-        return max(self.high, now.wall - idle) if is_followed else self.high
+        is_long = self.is_followed() and (now.steady - self.read_since) * 1000 >= idle
+        return max(self.high, now.wall - idle) if is_long else self.high
 
     def is_read_again(self) -> bool:
         # A topic that was made anew ends earlier.
@@ -176,12 +188,20 @@ class Skipped:
     counts: Counter[tuple[str, Reason]] = field(default_factory=Counter)
     first: dict[tuple[str, Reason], tuple[int, int]] = field(default_factory=dict)
     """Partition and offset."""
+    astray: set[Place] = field(default_factory=set)
+    """Partitions of which nothing was taken, as it does not follow what was read before."""
+    astray_records: int = 0
+    """How many records these are."""
 
     def add(self, reason: Reason, record: Record) -> None:
         """Note a record."""
-        kind = (record.topic(), reason)
-        self.counts[kind] += 1
-        self.first.setdefault(kind, (record.partition(), record.offset()))
+        self.add_all(reason, (record.topic(), record.partition()), record.offset(), 1)
+
+    def add_all(self, reason: Reason, place: Place, offset: int, count: int) -> None:
+        """Note records, the first of which is at an offset."""
+        kind = (place[0], reason)
+        self.counts[kind] += count
+        self.first.setdefault(kind, (place[1], offset))
 
 
 @dataclass(frozen=True)
@@ -222,13 +242,53 @@ class Report:
             self._partitions[place] = partition
 
     def take(self, records: Iterable[Record], now: Now) -> Skipped:
-        """Count records; those of a partition come in the order of their offsets."""
+        """Count records, but those of partitions in which they do not follow each other and what was read before."""
         skipped = Skipped()
         for place, of_place in groupby(records, lambda record: (record.topic(), record.partition())):
-            if (partition := self._partitions.get(place)) is not None:
-                partition.since = now.steady
-                self._count(partition, list(of_place), now.wall, skipped)
+            if (partition := self._partitions.get(place)) is None:
+                continue
+            found = list(of_place)
+            first = found[0].offset() if partition.next is None else partition.next
+            # A writer says which offset a record has in its batch, and librdkafka goes on after it.
+            is_next = [record.offset() for record in found] == list(range(first, first + len(found)))
+            if place in skipped.astray or not is_next:
+                skipped.astray.add(place)
+                skipped.astray_records += len(found)
+                continue
+            partition.since = now.steady
+            self._count(partition, found, now.wall, skipped)
         return skipped
+
+    def take_batches(self, place: Place, batches: Batches, now: Now) -> Skipped:
+        """Count the records of batches, which are the next of their partition."""
+        skipped = Skipped()
+        if (partition := self._partitions.get(place)) is not None:
+            if batches.records:
+                partition.since = now.steady
+                self._count(partition, batches.records, now.wall, skipped)
+            for offset, count in batches.unreadable:
+                if offset >= partition.known:
+                    skipped.add_all(Reason.UNREADABLE, place, offset, count)
+            partition.next = batches.next
+        return skipped
+
+    def distrust(self, place: Place, now: float) -> None:
+        """Note that a partition has what cannot be read, which takes long to step over."""
+        if (partition := self._partitions.get(place)) is not None and not partition.is_hostile:
+            partition.is_hostile, partition.read_since = True, now
+
+    def next(self, place: Place) -> int | None:
+        """Return the offset to read next, if it is known."""
+        partition = self._partitions.get(place)
+        return partition.next if partition else None
+
+    def stalled(self, now: float) -> list[Place]:
+        """Return the partitions that stand still."""
+        return [
+            place
+            for place, partition in self._partitions.items()
+            if partition.end is not None and not partition.is_read() and now - partition.since >= STALL
+        ]
 
     def _count(self, partition: _Partition, records: Sequence[Record], wall: int, skipped: Skipped) -> None:
         # This runs for each of millions of records: names are local, calls are few, and what is rare comes last.
@@ -304,7 +364,7 @@ class Report:
         """Note the offsets at which Kafka says that partitions end."""
         for place, end in ends.items():
             if (partition := self._partitions.get(place)) is not None:
-                if not partition.is_read():
+                if not partition.is_followed():
                     partition.read_since = now
                 partition.end = end
 

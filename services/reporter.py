@@ -19,19 +19,31 @@ from typing import Any, Final, cast
 
 from confluent_kafka import OFFSET_END as END
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import ClusterMetadata
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.batches import read
 from services.checkpoint import Checkpoint
+from services.direct import Address, Direct
 from services.group import Group
 from services.outage import Outage
-from services.report import Now, Place, Reason, Record, Report, Windows
+from services.report import Now, Place, Reason, Record, Report, Skipped, Windows
 from services.settings import Login
 
 _LOG: Final = logging.getLogger(__name__)
 
 _BATCH: Final = 10_000
 _TURN: Final = 0.2
-"""Seconds to wait for a batch to fill."""
+"""Seconds to wait for a record."""
+
+_FETCH_BYTES: Final = 262_144
+"""Bytes to fetch from a broker at once: those of records of a few bytes take fifty times as many here."""
+
+_QUEUE: Final = 50_000
+"""Records that may wait here before more are fetched."""
+
+_DIRECT_TURN: Final = 0.5
+"""Seconds to read a partition directly before the others have their turn."""
 
 _ASKING: Final = 1.0
 """Seconds between two questions where the partitions end, and between two attempts to begin."""
@@ -60,6 +72,16 @@ _LOGIN: Final = {
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError._AUTHENTICATION,  # noqa: SLF001 a public constant
 }
+
+_UNREADABLE: Final = frozenset(
+    {
+        KafkaError._BAD_COMPRESSION,  # noqa: SLF001 a public constant, as those below
+        KafkaError._BAD_MSG,  # noqa: SLF001
+        KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001
+        KafkaError.MSG_SIZE_TOO_LARGE,
+    }
+)
+"""What librdkafka says of a batch that it does not get past."""
 
 PERMANENT: Final = (
     REFUSALS
@@ -92,6 +114,7 @@ _SKIPPED: Final[Mapping[Reason, str]] = {
     Reason.FOREIGN: "Records of services that are not declared to write the topic",
     Reason.AHEAD: "Records from a time ahead of the clock here",
     Reason.CROWDED: "Records of more kinds than are counted",
+    Reason.UNREADABLE: "Records of batches that cannot be read",
 }
 
 
@@ -125,6 +148,9 @@ class Reporter:
         self._stopping = threading.Event()
         self._report = Report(settings.windows, settings.writers)
         self._outage = Outage()
+        self._direct = Direct(settings.login, _PATIENCE, _FETCH_BYTES)
+        self._read_directly: set[Place] = set()
+        self._leaders: dict[Place, Address] = {}
         self._told: set[tuple[str, Reason]] = set()
         self._asked = 0.0
         self._logged_in = False
@@ -170,13 +196,14 @@ class Reporter:
         consumer = self._new_consumer()
         try:
             while not self._stopping.is_set():
-                self._take(consumer.consume(_BATCH, _TURN))
+                self._take(consumer, _next(consumer))
                 if self._ask(consumer):
                     # A partition of a broker that was away may be fetched no more (seen after FENCED_LEADER_EPOCH):
                     # new clients go on from the commit.
                     return
                 self._close(consumer, producer)
         finally:
+            self._direct.close()
             consumer.close()
 
     def _new_producer(self) -> Producer:
@@ -205,38 +232,61 @@ class Reporter:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
+                "message.max.bytes": _FETCH_BYTES,
+                "fetch.max.bytes": _FETCH_BYTES,
+                "fetch.message.max.bytes": _FETCH_BYTES,
+                "queued.min.messages": _QUEUE,
                 "queued.max.messages.kbytes": 16_384,
-                "fetch.queue.backoff.ms": 20,
+                "fetch.queue.backoff.ms": 5,
                 # Calls in a partition that is new must be seen before their windows close.
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "log_level": 0,
                 "error_cb": self._note,
             }
         )
-        consumer.list_topics(timeout=_PATIENCE)
+        self._leaders = _leaders(consumer.list_topics(timeout=_PATIENCE))
         self._logged_in = True
         consumer.subscribe(list(self._settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke)
         return consumer
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         committed = consumer.committed(partitions, timeout=_PATIENCE)
-        found: dict[Place, Checkpoint | None] = {}
+        found: dict[Place, Checkpoint] = {}
         for partition in committed:
             if partition.error:
                 raise KafkaException(partition.error)
-            known = Checkpoint.parse(partition.offset, partition.metadata) if partition.offset >= 0 else None
+            if partition.offset >= 0:
+                known = Checkpoint.parse(partition.offset, partition.metadata)
+            else:
+                # What comes first is known by its offset alone, and that a writer may have made up.
+                first, _ = consumer.get_watermark_offsets(partition, _PATIENCE, cached=False)
+                known = Checkpoint(first, position=first)
             found[partition.topic, partition.partition] = known
         self._report.assign(found, time.monotonic())
         self._refusals.pop(_During.READING, None)
         consumer.assign([_position(place, checkpoint) for place, checkpoint in found.items()])
+        for place in self._read_directly.intersection(found):
+            consumer.pause([TopicPartition(*place)])
+            self._report.distrust(place, time.monotonic())
 
     def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         self._report.assign({}, time.monotonic())
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, consumer: Consumer, messages: list[Message]) -> None:
+        if self._read_directly:
+            messages = [message for message in messages if _place(message) not in self._read_directly]
         records = [message for message in messages if message.error() is None]
         skipped = self._report.take(cast(list[Record], records), _now())
-        self._records.inc(len(records))
+        self._records.inc(len(records) - skipped.astray_records)
+        self._note_skipped(skipped)
+        for place in skipped.astray:
+            self._leave_librdkafka(consumer, place)
+        if len(records) < len(messages):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._note_end(consumer, message, error)
+
+    def _note_skipped(self, skipped: Skipped) -> None:
         for kind, count in skipped.counts.items():
             topic, reason = kind
             self._skipped[reason].inc(count)
@@ -250,20 +300,48 @@ class Reporter:
                     "metric": f"report_records_{reason.value}",
                 }
                 _LOG.warning("%s: such records are skipped", _SKIPPED[reason], extra={"fields": where})
-        if len(records) < len(messages):
-            for message in messages:
-                if (error := message.error()) is not None:
-                    self._note_end(message, error)
 
-    def _note_end(self, message: Message, error: KafkaError) -> None:
+    def _note_end(self, consumer: Consumer, message: Message, error: KafkaError) -> None:
+        place = _place(message)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 a public constant
-            topic, partition, offset = message.topic(), message.partition(), message.offset()
-            assert topic is not None and partition is not None and offset is not None  # noqa: PT018
-            self._report.read_to((topic, partition), offset)
+            offset = message.offset()
+            if place not in self._read_directly and offset is not None:
+                self._report.read_to(place, offset)
+        elif error.code() in _UNREADABLE and place in self._leaders:
+            self._leave_librdkafka(consumer, place)
         elif error.fatal():
             raise KafkaException(error)
         else:
             self._note(error)
+
+    def _leave_librdkafka(self, consumer: Consumer, place: Place) -> None:
+        """Read a partition directly from now on."""
+        if place not in self._read_directly:
+            self._read_directly.add(place)
+            consumer.pause([TopicPartition(*place)])
+            self._report.distrust(place, time.monotonic())
+            where = {"topic": place[0], "partition": place[1]}
+            _LOG.warning("a partition has batches that the Kafka client does not get past", extra={"fields": where})
+
+    def _take_directly(self, consumer: Consumer, place: Place, seconds: float) -> None:
+        if place not in self._leaders:
+            self._leaders = _leaders(consumer.list_topics(timeout=_PATIENCE))
+        if (leader := self._leaders.get(place)) is None:
+            return
+        turn = time.monotonic() + seconds
+        first, end = consumer.get_watermark_offsets(TopicPartition(*place), _PATIENCE, cached=False)
+        start = self._report.next(place)
+        # A topic that was made anew ends earlier.
+        position = first if start is None or start > end else max(start, first)
+        while position < end:
+            fetched = self._direct.fetch(leader, *place, position)
+            batches = read(fetched.batches, place, position, fetched.aborted)
+            skipped = self._report.take_batches(place, batches, _now())
+            self._records.inc(len(batches.records))
+            self._note_skipped(skipped)
+            if batches.next == position or time.monotonic() > turn:
+                return
+            position = batches.next
 
     def _ask(self, consumer: Consumer) -> bool:
         """Ask where the partitions end, now and then: a partition is idle only as long as Kafka answers.
@@ -284,6 +362,10 @@ class Reporter:
         else:
             ends = {(found.topic, found.partition): found.offset for found in answer if not found.error}
             self._report.ends(ends, time.monotonic())
+            for place in self._report.stalled(time.monotonic()):
+                self._leave_librdkafka(consumer, place)
+            for place in self._read_directly.intersection(ends):
+                self._take_directly(consumer, place, _DIRECT_TURN / len(self._read_directly))
             self._refusals.pop(_During.LOGIN, None)
             again = self._outage.ends()
             if again:
@@ -394,7 +476,25 @@ def _now() -> Now:
     return Now(time.monotonic(), round(time.time() * 1000))
 
 
-def _position(place: Place, checkpoint: Checkpoint | None) -> TopicPartition:
-    if checkpoint is None:
-        return TopicPartition(*place)
+def _next(consumer: Consumer) -> list[Message]:
+    """Return what has come, once something has: to wait for more would take all that comes meanwhile, however large."""
+    found = consumer.consume(1, _TURN)
+    return found + consumer.consume(_BATCH - 1, 0) if found else found
+
+
+def _place(message: Message) -> Place:
+    return str(message.topic()), cast(int, message.partition())
+
+
+def _leaders(cluster: ClusterMetadata) -> dict[Place, Address]:
+    brokers = {broker.id: (str(broker.host), broker.port) for broker in cluster.brokers.values()}
+    return {
+        (str(topic.topic), partition.id): brokers[partition.leader]
+        for topic in cluster.topics.values()
+        for partition in topic.partitions.values()
+        if partition.leader in brokers
+    }
+
+
+def _position(place: Place, checkpoint: Checkpoint) -> TopicPartition:
     return TopicPartition(*place, checkpoint.offset, checkpoint.metadata())

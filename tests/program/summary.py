@@ -93,7 +93,9 @@ _FACTS: dict[str, Facts] = {
     "KafkaNodePool": lambda spec: (
         f"{spec['replicas']} x {'+'.join(spec['roles'])} on {_pairs({'type': '', **spec['storage']})}"
     ),
-    "KafkaTopic": lambda spec: f"{spec['partitions']} partitions, {spec['replicas']} copies",
+    "KafkaTopic": lambda spec: (
+        f"{spec['partitions']} partitions, {spec['replicas']} copies, {_pairs(spec.get('config', {}))}"
+    ),
     "KafkaUser": lambda spec: "; ".join(
         f"{'+'.join(acl['operations'])} {acl['resource']['type']} {acl['resource']['name']}"
         for acl in spec["authorization"]["acls"]

@@ -51,6 +51,7 @@ class Running:
     folder: Path
     name: str
     settings: dict[str, str] = field(default_factory=dict)
+    topic_settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.topics = [f"{self.name}-{topic}" for topic in TOPICS]
@@ -58,7 +59,7 @@ class Running:
         user = f"{self.name}-reader"
         self.broker.set_password(user, "secret")
         for topic in self.topics:
-            self.broker.create_topic(topic, PARTITIONS)
+            self.broker.create_topic(topic, PARTITIONS, self.topic_settings)
             self.broker.add_acls(user, "topic", topic, ["Read", "Describe"])
         self.broker.create_topic(self.aggregated, PARTITIONS)
         # What model/access.py gives to a service that reads and writes.
