@@ -28,6 +28,9 @@ _WRAPPERS: Final = (
 )
 """What the engine says besides of an error that it has shown."""
 
+_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+"""The key that marks a secret in properties (sdk/go/common/resource/sig of pulumi/pulumi)."""
+
 _COLORS: Final = re.compile(r"<\{%.*?%\}>")
 
 
@@ -106,7 +109,7 @@ class Display:
         options = {"protect": bool(step.new and step.new.protect)}
         options["retainOnDelete"] = bool(step.new and step.new.retain_on_delete)
         self.steps.append({"op": str(step.op.value), "urn": step.urn, **options})
-        # A component lasts as long as what is in it.
+        # A component is under way as long as what is in it.
         if step.op.value in CHANGES and step.provider:
             self._begun[step.urn] = time.monotonic()
 
@@ -114,7 +117,8 @@ class Display:
         if step.type == "pulumi:pulumi:Stack":
             old, new = ((state.outputs or {}) if state else {} for state in (step.old, step.new))
             self._models = old.get("accessModel"), new.get("accessModel")
-        if is_hidden(step.type):
+        # A component repeats what its children say, and the engine's own are declared by nobody.
+        if not step.provider or is_hidden(step.type):
             return
         operation = str(step.op.value)
         self._counts[operation] += 1
@@ -125,10 +129,9 @@ class Display:
             line = f"{operation} {step.type} {name_of(step.urn)}"
             if self._command != "preview":
                 self._print(f"{line}{took}")
-            # A component repeats what its children say.
-            elif step.provider:
+            else:
                 self._details.append(line)
-            if self._command in ("preview", "refresh") and step.provider and operation != "create":
+            if self._command in ("preview", "refresh") and operation != "create":
                 self._details += [f"  {text}" for text in changed(step)]
 
     def _message(self, diagnostic: Any) -> None:
@@ -160,8 +163,17 @@ class Display:
 def changed(step: Any) -> list[str]:
     """Return a line for each input that a step changes, without what the provider keeps there for itself; pure."""
     old, new = ((state.inputs or {}) if state else {} for state in (step.old, step.new))
-    before, after = ({key: value for key, value in side.items() if not key.startswith("__")} for side in (old, new))
+    before, after = (
+        {key: masked(value) for key, value in side.items() if not key.startswith("__")} for side in (old, new)
+    )
     return list(differences(before, after)) if old and new else []
+
+
+def masked(value: Any) -> Any:
+    """Return a value of the engine's events with a word in place of each secret; pure."""
+    if isinstance(value, dict):
+        return "[secret]" if _SIGNATURE in value else {key: masked(item) for key, item in value.items()}
+    return [masked(item) for item in value] if isinstance(value, list) else value
 
 
 def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str:
