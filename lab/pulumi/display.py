@@ -44,6 +44,7 @@ class Display:
         """
         self._command = command
         self._console = Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._status = self._console.status("") if self._console.is_terminal else None
         self._lock = threading.Lock()
         self._begun: dict[str, float] = {}
@@ -100,30 +101,35 @@ class Display:
 
     def fail(self, text: str) -> None:
         """Show the last line of what the engine says of a failure that caused no event."""
-        lines = [line.strip() for line in text.splitlines() if line.strip().startswith("error: ")]
-        self._print((lines or text.strip().splitlines())[-1])
+        lines = [line.partition("error: ")[2] for line in text.splitlines() if "error: " in line]
+        self._error((lines or text.strip().splitlines())[-1])
 
     def _begin(self, step: Any) -> None:
-        if is_hidden(step.type):
+        if not _is_declared(step):
             return
+        if self._command != "refresh":
+            self._add(step)
+        if step.op.value in CHANGES:
+            self._begun[step.urn] = time.monotonic()
+
+    def _add(self, step: Any) -> None:
         options = {"protect": bool(step.new and step.new.protect)}
         options["retainOnDelete"] = bool(step.new and step.new.retain_on_delete)
         self.steps.append({"op": str(step.op.value), "urn": step.urn, **options})
-        # A component is under way as long as what is in it.
-        if step.op.value in CHANGES and step.provider:
-            self._begun[step.urn] = time.monotonic()
 
     def _end(self, step: Any) -> None:
         if step.type == "pulumi:pulumi:Stack":
             old, new = ((state.outputs or {}) if state else {} for state in (step.old, step.new))
             self._models = old.get("accessModel"), new.get("accessModel")
-        # A component repeats what its children say, and the engine's own are declared by nobody.
-        if not step.provider or is_hidden(step.type):
+        if not _is_declared(step):
             return
         operation = str(step.op.value)
         self._counts[operation] += 1
         started = self._begun.pop(step.urn, None)
         self._reasons.pop(step.urn, None)
+        if self._command == "refresh":
+            # Only now it is known what was found.
+            self._add(step)
         if operation in CHANGES:
             took = f" ({time.monotonic() - started:.1f} s)" if started is not None else ""
             line = f"{operation} {step.type} {name_of(step.urn)}"
@@ -140,13 +146,13 @@ class Display:
             if diagnostic.urn in self._begun:
                 self._reasons[diagnostic.urn] = text.splitlines()[0] if text else ""
             return
-        if diagnostic.severity == "error":
-            self.has_error = True
         for line in text.splitlines():
             if line.strip() and line not in self._said and not line.startswith(_WRAPPERS):
                 self._said.add(line)
-                prefix = f"{diagnostic.severity}: " if diagnostic.severity in ("error", "warning") else ""
-                self._print(f"{prefix}{line}")
+                if diagnostic.severity == "error":
+                    self._error(line)
+                else:
+                    self._print(f"warning: {line}" if diagnostic.severity == "warning" else line)
 
     def _wait(self) -> None:
         text = waiting(self._begun, self._reasons, time.monotonic())
@@ -154,6 +160,10 @@ class Display:
             self._status.update(text)
         elif text and time.monotonic() - self._last > _EVERY:
             self._print(text)
+
+    def _error(self, line: str) -> None:
+        self.has_error = True
+        self._errors.print(f"error: {line}")
 
     def _print(self, line: str) -> None:
         self._last = time.monotonic()
@@ -189,9 +199,12 @@ def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str
     return f"waiting for {name_of(urn)} ({now - started:.0f} s){reason}{others}"
 
 
-def is_hidden(type_token: str) -> bool:
-    """Tell whether a resource is the engine's own: a provider or the stack, which nobody declares; pure."""
-    return type_token.startswith("pulumi:")
+def _is_declared(step: Any) -> bool:
+    """Tell whether a step is of a resource that a provider makes.
+
+    A component repeats what its children say, and the engine's own (providers and the stack) are declared by nobody.
+    """
+    return bool(step.provider) and not step.type.startswith("pulumi:")
 
 
 def name_of(urn: str) -> str:

@@ -86,14 +86,14 @@ def test_no_secret_is_shown() -> None:
     assert lines == ['+ data.b: "[secret]"']
 
 
-def test_an_error_is_shown_once_and_without_the_words_of_the_wrappers() -> None:
-    text, display = shown(
+def test_an_error_is_shown_once_and_without_the_words_of_the_wrappers(capsys: pytest.CaptureFixture[str]) -> None:
+    _, display = shown(
         "up",
         message("<{%reset%}>services = 'x': must be a list<{%reset%}>\n"),
         message("an unhandled error occurred: program failed:"),
         message("services = 'x': must be a list"),
     )
-    assert text == "error: services = 'x': must be a list\n"
+    assert capsys.readouterr().err == "error: services = 'x': must be a list\n"
     assert display.has_error
 
 
