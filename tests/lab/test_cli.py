@@ -94,7 +94,7 @@ def test_up_again_status_preview_call_report_and_down() -> None:
         text=True,
     )
     assert shell.stdout.startswith("namespace/kafka\n"), shell.stderr
-    assert "organization/kafka-on-istio/lab" in shell.stdout
+    assert '"name": "lab"' in shell.stdout
 
     down = lab("down")
     assert down.returncode == 0, down.stdout + down.stderr
