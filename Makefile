@@ -94,6 +94,7 @@ test-environment:
 	@$(PYTHON) -m lab.bootstrap --tests
 
 test: test-environment lint policies/.venv ## Run all tests
+	.venv/bin/python -m pytest -m "not lab"
 	.venv/bin/python -m lab.binaries
 	.venv/bin/python -m lab.charts
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -m lab

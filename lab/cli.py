@@ -88,6 +88,7 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     binaries = build(click.echo)
     assemble(ROOT / ".lab" / "charts", click.echo)
     distribution(say=click.echo)
+    lab.engine(click.echo)
     lab.start(binaries, click.echo)
     code = lab.run("up", click.echo, config, suppress_outputs=True)
     if code:

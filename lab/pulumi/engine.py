@@ -34,6 +34,12 @@ class Engine:
     command: Path
     home: Path | None
 
+    @property
+    def root(self) -> str:
+        """The folder whose ``bin`` has the CLI, as the Automation API wants it; empty where it finds it on PATH."""
+        root = self.command.parent.parent
+        return str(root) if self.command == root / "bin" / "pulumi" else ""
+
 
 def find(home: Path, say: Callable[[str], None]) -> Engine:
     """Return an engine that is ready to run programs, building what this machine lacks.

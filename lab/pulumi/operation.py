@@ -44,7 +44,7 @@ def run(
     recover(workspace, engine, say)
     request = Request(
         command=command,
-        engine="" if engine.home is None else str(engine.command.parent.parent),
+        engine=engine.root,
         stack=workspace.stack,
         directory=str(workspace.directory),
         main=str(workspace.main),
