@@ -92,7 +92,7 @@ class DemoService(pulumi.ComponentResource):
                 PodDisruptionBudget(
                     f"{name}-{version['name']}-disruption-budget", metadata=metadata, spec=budget, opts=below
                 )
-        # No Deployment depends on it: it counts as ready only once it has endpoints, which are the Deployments' pods.
+        # The Deployments are awaited; awaiting the Service's endpoints as well takes the provider ten seconds more.
         service: Any = args["service"]
         Service(
             f"{name}-service",
@@ -100,7 +100,7 @@ class DemoService(pulumi.ComponentResource):
                 "name": args["service_name"],
                 "namespace": args["namespace"],
                 "labels": {"app": args["service_name"]},
-                "annotations": annotations,
+                "annotations": await_annotations(wait=False),
             },
             spec=service,
             opts=pulumi.ResourceOptions(parent=self),
