@@ -38,7 +38,7 @@ verify: ## Prove that the lab allows what is declared and nothing else (NAME=, O
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)
 
-example: ## Run an example on the lab that is up (EXAMPLE=own-service or a folder, NAME=, DESTROY=1)
+example: environment ## Run a program on the lab: an example, or one of yours (EXAMPLE=own-service or a folder, NAME=, DESTROY=1)
 	@$(LAB) example $(EXAMPLE) $(WHICH) $(if $(DESTROY),--destroy) $(SETTINGS)
 
 watch: ## Serve a page with the call graph, live counts and the report (NAME=)

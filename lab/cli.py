@@ -84,12 +84,7 @@ def up(lab: Lab, config: tuple[str, ...]) -> int:
 
 
 def _up(lab: Lab, config: tuple[str, ...]) -> int:
-    refuse_unprivileged()
-    binaries = build(click.echo)
-    assemble(ROOT / ".lab" / "charts", click.echo)
-    distribution(say=click.echo)
-    lab.engine(click.echo)
-    lab.start(binaries, click.echo)
+    _start(lab)
     code = lab.run("up", click.echo, config, suppress_outputs=True)
     if code:
         return code
@@ -99,6 +94,15 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     entry.call(lab)
     click.echo(_NEXT)
     return 0
+
+
+def _start(lab: Lab) -> None:
+    refuse_unprivileged()
+    binaries = build(click.echo)
+    assemble(ROOT / ".lab" / "charts", click.echo)
+    distribution(say=click.echo)
+    lab.engine(click.echo)
+    lab.start(binaries, click.echo)
 
 
 _NEXT = """
@@ -209,10 +213,10 @@ def rotate(lab: Lab, user: str) -> int:
 @_config
 @_command
 def example(lab: Lab, example: str, config: tuple[str, ...], *, destroy: bool) -> int:
-    """Run a Pulumi program on what is up: the name of an EXAMPLE, or the folder of a program of your own."""
+    """Run a Pulumi program on the lab: the name of an EXAMPLE, or the folder of a program of your own."""
     program = EXAMPLES / example if (EXAMPLES / example).is_dir() else Path(example).resolve()
     with lab.locked():
-        _running(lab)
+        _start(lab)
         return lab.run("destroy" if destroy else "up", click.echo, config, program)
 
 

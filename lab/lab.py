@@ -209,7 +209,8 @@ class Lab:
         :raises LabError: if a setting is not ``key=value``, or the folder holds no Python program.
         """
         workspace = self.workspace(program)
-        workspace.prepare(self.settings() if program == ROOT else {}, config)
+        # Where the settings of a stack name the lab's charts.
+        workspace.prepare(self.settings() if program == ROOT else {}, config, {".lab": ROOT / ".lab"})
         return workspace
 
     def run(

@@ -92,12 +92,15 @@ class Workspace:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": str(engine.home is not None).lower(),
         }
 
-    def prepare(self, settings: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    def prepare(
+        self, settings: Mapping[str, Any], overrides: Sequence[str], shared: Mapping[str, Path] | None = None
+    ) -> None:
         """Copy the project's and the stack's settings, and link everything else of the program.
 
         :param settings: set over those of the stack's file, by key.
         :param overrides: ``key=value``, set over both. A value is JSON where the project's schema declares a type
             other than string.
+        :param shared: what to link besides, by name, where the program has nothing of that name.
         :raises LabError: if an override has no key and value.
         """
         project = self._project_file()
@@ -109,9 +112,9 @@ class Workspace:
         for link in self.directory.iterdir():
             if link.is_symlink():
                 link.unlink()
-        for entry in self.program.iterdir():
-            if entry.name not in own:
-                (self.directory / entry.name).symlink_to(entry)
+        entries = {entry.name: entry for entry in self.program.iterdir() if entry.name not in own}
+        for name, entry in {**(shared or {}), **entries}.items():
+            (self.directory / name).symlink_to(entry)
         source, target = (folder / f"Pulumi.{self.stack}.yaml" for folder in (self.program, self.directory))
         document = _load(source) if source.exists() else {}
         config = {_full(project, key): value for key, value in (document.get("config") or {}).items()}
