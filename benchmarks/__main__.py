@@ -6,7 +6,7 @@ import argparse
 import importlib
 
 SECTIONS = {
-    "engine": "how long the engine takes, and how much memory",
+    "engine": "how long the Pulumi engine takes, the program itself, and how much memory",
     "report": "how fast the report is, against Kafka Streams",
     "chain": "what it costs a reply that calls are logged to Kafka",
     "up": "how long it takes from `make up` to the first reply, and how much memory the lab has then",

@@ -1,5 +1,6 @@
 """Istio's control plane and its way in."""
 
+from collections.abc import Iterable
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -119,8 +120,7 @@ class IstioControlPlane(pulumi.ComponentResource):
                 identifier = pulumi.Output.concat(args["namespace"], "/", gateway["name"])
                 service = Service.get(
                     f"{name}-ingress",
-                    # Not known, and so not looked for, before the chart is there.
-                    release.resources.apply(lambda _: identifier),
+                    release.resources.apply(lambda found: _service_id(found) or identifier),
                     opts=pulumi.ResourceOptions(parent=self),
                 )
                 both: pulumi.Output[list[Any]] = pulumi.Output.all(service.status, gateway["host"])
@@ -136,6 +136,11 @@ class IstioControlPlane(pulumi.ComponentResource):
                 "ingressAddress": self.ingress_address,
             }
         )
+
+
+def _service_id(found: Iterable[Any] | None) -> pulumi.Output[str] | None:
+    """Return the id of a chart's Service. It is not known, and so not looked for, in a preview before it is there."""
+    return next((item.id for item in found or () if isinstance(item, Service)), None)
 
 
 def _address(status: ServiceStatus | None) -> str | None:

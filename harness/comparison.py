@@ -77,7 +77,7 @@ def steps(changes: Iterable[Change]) -> dict[str, Step]:
 def made(graph: Graph) -> dict[str, Resource]:
     """Return what the program itself makes, by URN: nothing of remote components, nothing that is only read."""
     below = descendants(graph.resources)
-    inside = {urn for item in graph.resources if _is_opaque(item) for urn in below.get(item.urn, ())}
+    inside = {urn for item in graph.resources if is_opaque(item) for urn in below.get(item.urn, ())}
     return {
         item.urn: item
         for item in graph.resources
@@ -85,7 +85,7 @@ def made(graph: Graph) -> dict[str, Resource]:
     }
 
 
-def _is_opaque(item: Resource) -> bool:
+def is_opaque(item: Resource) -> bool:
     """Tell whether a resource is a remote component; a state does not say so, but a package's component is one."""
     return item.remote or item.type.startswith(("kubernetes:helm.sh/v4:", "kubernetes:yaml/v2:"))
 

@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from harness.values import Properties, Secret, alike, reveal, secret, to_plain
+from harness.values import Properties, Secret, alike, has_unknown, reveal, secret, to_plain
 
 AUTONAMED: Final = "pulumi.com/autonamed"
 """The annotation of an object whose name was generated."""
 
 _LONGEST: Final = 54
 """Characters of a resource's name in a generated one, which is a DNS label."""
+_UNTYPED: Final = ("core/Secret", "apiextensions.k8s.io/CustomResourceDefinition")
+"""Objects of Kubernetes' own that the provider takes as they are, by group and kind."""
 _OTHERS: Final = ("kustomize", "yaml", "helm.sh", "provider")
 """Modules of types that are no single object."""
 
@@ -64,7 +66,7 @@ def _identity(type_token: str) -> tuple[str, str, str]:
 
 
 def checked(urn: str, type_token: str, name: str, inputs: Properties) -> Properties:
-    """Return an object's inputs with apiVersion, kind, and a name if it has none.
+    """Return an object's inputs with apiVersion, kind, and a name if it has none, and no empty labels and annotations.
 
     A generated name depends on the URN and on what the object cannot change in place, so that it stays for as long as
     the object is not replaced.
@@ -73,6 +75,9 @@ def checked(urn: str, type_token: str, name: str, inputs: Properties) -> Propert
     metadata = inputs.get("metadata", {})
     if not group or not isinstance(metadata, dict | None):
         return inputs
+    if metadata and _is_typed(group, kind) and not has_unknown(inputs):
+        metadata = {key: value for key, value in metadata.items() if value or key not in ("annotations", "labels")}
+        inputs = {**inputs, "metadata": metadata}
     result: Properties = {"apiVersion": api_version, "kind": kind.removesuffix("Patch"), **inputs}
     if type_token == "kubernetes:core/v1:Secret":  # noqa: S105 a type
         result |= {key: secret(result[key]) for key in ("data", "stringData") if key in result}
@@ -84,6 +89,12 @@ def checked(urn: str, type_token: str, name: str, inputs: Properties) -> Propert
         generated = f"{name[:_LONGEST]}-{digest[:8]}"
         result["metadata"] = {**(metadata or {}), "name": generated, "annotations": annotations}
     return result
+
+
+def _is_typed(group: str, kind: str) -> bool:
+    """Tell whether the provider turns an object into Kubernetes' own type and back, which drops what is empty."""
+    own = "." not in group or group.endswith(".k8s.io")
+    return own and f"{group}/{kind}" not in _UNTYPED
 
 
 def generated_name(inputs: Properties) -> str | None:

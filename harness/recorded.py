@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from harness import kubernetes
-from harness.comparison import made
+from harness.comparison import is_opaque, made
 from harness.fields import differences, show
 from harness.graph import Graph, Resource
 from harness.urn import STACK_TYPE, is_provider
@@ -99,8 +99,8 @@ def _is_default(item: Resource) -> bool:
 def unlike(ours: Graph, theirs: Graph) -> list[str]:
     """Return a line for everything in which two graphs of one stack differ, such as the harness's and the engine's.
 
-    What is inside remote components is left out, for the harness does not know it, and so are names that were
-    generated, which differ each time.
+    What is inside remote components is left out, for the harness does not know it, and so are their inputs, which the
+    engine does not record, and names that were generated, which differ each time.
     """
     mine, others = made(ours), made(theirs)
     names = dict(_generated(mine, others))
@@ -127,7 +127,7 @@ def _unlike(one: Resource, other: Resource, names: Mapping[str, str]) -> Iterato
         missing, more = sorted(set(inside) - set(one.needs())), sorted(set(one.needs()) - set(inside))
         yield f"dependencies: only the first {show(more)}, only the second {show(missing)}"
     inputs = kubernetes.renamed(one.inputs, names)
-    if not alike(inputs, other.inputs):
+    if not is_opaque(other) and not alike(inputs, other.inputs):
         yield from differences(inputs, other.inputs)
 
 

@@ -95,7 +95,7 @@ class Workspace:
     def prepare(
         self, settings: Mapping[str, Any], overrides: Sequence[str], shared: Mapping[str, Path] | None = None
     ) -> None:
-        """Copy the project's and the stack's settings, and link everything else of the program.
+        """Copy the project's and the stack's settings, and link everything of the program but settings.
 
         :param settings: set over those of the stack's file, by key.
         :param overrides: ``key=value``, set over both. A value is JSON where the project's schema declares a type
@@ -108,11 +108,14 @@ class Workspace:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.folder / "passphrase").exists():
             files.replace(self.folder / "passphrase", secrets.token_urlsafe(32).encode())
-        own = {"Pulumi.yaml", f"Pulumi.{self.stack}.yaml"}
         for link in self.directory.iterdir():
             if link.is_symlink():
                 link.unlink()
-        entries = {entry.name: entry for entry in self.program.iterdir() if entry.name not in own}
+        entries = {
+            entry.name: entry
+            for entry in self.program.iterdir()
+            if entry.name != "Pulumi.yaml" and not entry.match("Pulumi.*.yaml")
+        }
         for name, entry in {**(shared or {}), **entries}.items():
             (self.directory / name).symlink_to(entry)
         source, target = (folder / f"Pulumi.{self.stack}.yaml" for folder in (self.program, self.directory))

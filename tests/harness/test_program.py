@@ -135,6 +135,21 @@ def test_what_is_made_of_a_password_is_secret_too(write_program: WriteProgram) -
     assert write_program(source).preview().outputs == {"address": Secret(UNKNOWN), "id": UNKNOWN}
 
 
+def test_kubernetes_drops_empty_labels_and_annotations_of_its_own_objects(write_program: WriteProgram) -> None:
+    graph = write_program("""
+        empty = {"name": "it", "annotations": {}, "labels": {}}
+        kubernetes.core.v1.ConfigMap("map", metadata=empty)
+        kubernetes.core.v1.ConfigMap("full", metadata={**empty, "labels": {"app": "it"}})
+        kubernetes.apiextensions.CustomResource("custom", api_version="a.example/v1", kind="It", metadata=empty)
+    """).preview()
+    found = {item.name: item.inputs["metadata"] for item in graph.resources if item.custom}
+    assert found == {
+        "map": {"name": "it"},
+        "full": {"name": "it", "labels": {"app": "it"}},
+        "custom": {"name": "it", "annotations": {}, "labels": {}},
+    }
+
+
 def test_a_generated_name_is_known_and_the_same_each_time(write_program: WriteProgram) -> None:
     first, second = (write_program(WITH_PASSWORD).preview() for _ in range(2))
     assert first.outputs == second.outputs

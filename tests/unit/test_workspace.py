@@ -61,6 +61,16 @@ def test_relative_paths_of_the_program_lead_to_its_files(workspace: Workspace) -
     assert not (workspace.directory / "charts").is_symlink()
 
 
+def test_one_stack_can_be_run_after_another(workspace: Workspace) -> None:
+    (workspace.program / "Pulumi.dev.yaml").write_text("config:\n  shop:replicas: 5\n")
+    workspace.prepare({}, [])
+    dev = Workspace(workspace.folder, workspace.program, "dev", workspace.kubeconfig)
+    dev.prepare({}, [])
+    workspace.prepare({}, [])
+    assert settings(workspace)["config"]["shop:replicas"] == 1
+    assert yaml.safe_load((dev.directory / "Pulumi.dev.yaml").read_text())["config"] == {"shop:replicas": 5}
+
+
 def test_only_the_owner_reads_settings_and_passphrase(workspace: Workspace) -> None:
     workspace.prepare({}, [])
     for path in (workspace.folder / "passphrase", workspace.directory / "Pulumi.lab.yaml"):
