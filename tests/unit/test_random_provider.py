@@ -9,7 +9,8 @@ from typing import Any
 import bcrypt
 import pytest
 from pulumi.provider.experimental import provider
-from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
 
 from lab.pulumi.passwords import SPECIAL
 from lab.pulumi.random_provider import PASSWORD, RandomProvider, _value
@@ -77,8 +78,9 @@ def test_the_hash_is_of_the_password() -> None:
 
 
 def test_a_preview_does_not_draw() -> None:
-    result = PropertyValue.unmarshal(create({"length": 16}, preview=True)["result"].marshal())
-    assert (result.type, result.is_secret) == (PropertyValueType.COMPUTED, True)
+    drawn = create({"length": 16}, preview=True)["result"]
+    assert drawn.is_secret
+    assert drawn.marshal().struct_value.fields["value"].string_value == rpc.UNKNOWN
 
 
 @pytest.mark.parametrize(
