@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.network import LABS, Network, preferred
 from lab.node.runtime import Runtime
 from lab.processes import Process
-from lab.pulumi import operation
+from lab.pulumi import access, operation
 from lab.pulumi.engine import Engine, find
 from lab.pulumi.workspace import Workspace
 
@@ -30,7 +30,6 @@ ROOT: Final = Path(__file__).parent.parent
 EXAMPLES: Final = ROOT / "examples"
 PROJECT: Final = "kafka-on-istio"
 STACK: Final = "lab"
-_STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _MANIFESTS: Final = tuple(ROOT / "lab" / "node" / name for name in ("rights.yaml", "admission.yaml"))
 """What the node may do, and what pods on it may not have."""
 
@@ -195,8 +194,7 @@ class Lab:
 
         :raises LabError: if the stack has none.
         """
-        stack = next((item for item in self.workspace().resources() if item["type"] == _STACK_TYPE), {})
-        model: dict[str, Any] | None = (stack.get("outputs") or {}).get("accessModel")
+        model = access.recorded(self.workspace())
         if model is None:
             message = f"lab {self.name}: its stack has no application; make it with: make up"
             raise LabError(message)
@@ -227,5 +225,8 @@ class Lab:
         :param options: of the Automation API's method of that name.
         :raises LabError: if there is no engine, or another process works on the stack.
         """
-        engine = self.engine(say)
-        return operation.run(self.prepare(config, program), engine, command, say, **options)
+        engine, workspace = self.engine(say), self.prepare(config, program)
+        if command == "up":
+            for line in access.changes(workspace, {**os.environ, **workspace.environment(engine)}):
+                say(line)
+        return operation.run(workspace, engine, command, say, **options)
