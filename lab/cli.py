@@ -22,6 +22,7 @@ from lab.lab import EXAMPLES, ROOT, Lab
 from lab.network import LABS
 from lab.outside.hosts import told
 from lab.pulumi import operation
+from lab.pulumi.workspace import PASSPHRASE
 from lab.tracing import query
 from lab.watch.consumer import Consumer
 from lab.watch.report import LINE
@@ -246,7 +247,9 @@ def env(lab: Lab) -> None:
     """Print what a shell needs for kubectl and pulumi: eval "$(python -m lab env)"."""
     _running(lab)
     workspace, engine = lab.workspace(), lab.engine(functools.partial(click.echo, err=True))
-    variables = {**workspace.environment(engine), "PATH": f"{engine.command.parent}:{os.environ['PATH']}"}
+    tools = f"{Path(sys.executable).parent}:{engine.command.parent}"
+    variables = {**workspace.variables(engine), "PATH": f"{tools}:{os.environ['PATH']}"}
+    click.echo(f"unset {PASSPHRASE}")
     for key, value in variables.items():
         click.echo(f"export {key}={shlex.quote(value)}")
 

@@ -227,6 +227,6 @@ class Lab:
         """
         engine, workspace = self.engine(say), self.prepare(config, program)
         if command == "up":
-            for line in access.changes(workspace, {**os.environ, **workspace.environment(engine)}):
+            for line in access.changes(workspace, workspace.environment(engine)):
                 say(line)
         return operation.run(workspace, engine, command, say, **options)

@@ -40,7 +40,6 @@ def run(
     :param options: its keyword arguments.
     :raises LabError: if another process works on the stack, or what it left cannot be recorded.
     """
-    environment = workspace.environment(engine)
     recover(workspace, engine, say)
     request = Request(
         command=command,
@@ -48,7 +47,7 @@ def run(
         stack=workspace.stack,
         directory=str(workspace.directory),
         main=str(workspace.main),
-        environment=environment,
+        environment=workspace.variables(engine),
         options=options,
         json=as_json,
     )
@@ -58,7 +57,7 @@ def run(
         stdin=subprocess.PIPE,
         cwd=_ROOT,
         # Where programs find the components.
-        env={**os.environ, **environment, "PYTHONPATH": str(_ROOT)},
+        env=workspace.environment(engine) | {"PYTHONPATH": str(_ROOT)},
         # Of its own, so that Ctrl-C reaches the engine once, from here.
         start_new_session=True,
     )
@@ -107,7 +106,7 @@ def pulumi(workspace: Workspace, engine: Engine, *arguments: str, text: str | No
     result = subprocess.run(  # noqa: S603
         [str(engine.command), *arguments, "--stack", workspace.stack, "--non-interactive"],
         cwd=workspace.directory,
-        env={**os.environ, **workspace.environment(engine)},
+        env=workspace.environment(engine),
         input=text,
         capture_output=True,
         text=True,
@@ -122,5 +121,5 @@ def pulumi(workspace: Workspace, engine: Engine, *arguments: str, text: str | No
 def show(workspace: Workspace, engine: Engine, arguments: Sequence[str]) -> int:
     """Run the engine's command line in the workspace with the terminal as it is, and return its exit code."""
     words = [str(engine.command), *arguments]
-    environment = {**os.environ, **workspace.environment(engine)}
+    environment = workspace.environment(engine)
     return subprocess.run(words, cwd=workspace.directory, env=environment, check=False).returncode  # noqa: S603

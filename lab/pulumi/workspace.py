@@ -7,6 +7,7 @@ program's own folder.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lab import files
 from lab.errors import LabError
 from lab.pulumi.engine import Engine
 
+PASSPHRASE: Final = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 the name of a variable
 _STRUCTURED: Final = ("object", "array", "boolean", "integer")
 
 
@@ -79,13 +81,19 @@ class Workspace:
         return list(self.checkpoint().get("resources") or [])
 
     def environment(self, engine: Engine) -> dict[str, str]:
+        """Return this process's environment with the engine's variables."""
+        # It would win over the passphrase's file.
+        inherited = {key: value for key, value in os.environ.items() if key != PASSPHRASE}
+        return inherited | self.variables(engine)
+
+    def variables(self, engine: Engine) -> dict[str, str]:
         """Return the variables with which the engine finds backend, passphrase, home and cluster."""
         home = {"PULUMI_HOME": str(engine.home)} if engine.home else {}
         return {
             **home,
             "KUBECONFIG": str(self.kubeconfig),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
+            f"{PASSPHRASE}_FILE": str(self.folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # The declaration wins over what somebody has changed by hand.
             "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",

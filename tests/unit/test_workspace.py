@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lab.errors import LabError
+from lab.pulumi.engine import Engine
 from lab.pulumi.workspace import Workspace, parse
 
 pytestmark = pytest.mark.unit
@@ -75,6 +76,15 @@ def test_only_the_owner_reads_settings_and_passphrase(workspace: Workspace) -> N
     workspace.prepare({}, [])
     for path in (workspace.folder / "passphrase", workspace.directory / "Pulumi.lab.yaml"):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_passphrase_of_the_users_own_stacks_is_not_the_labs(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "mine")
+    environment = workspace.environment(Engine(Path("pulumi"), None))
+    assert "PULUMI_CONFIG_PASSPHRASE" not in environment
+    assert environment["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(workspace.folder / "passphrase")
 
 
 @pytest.mark.parametrize(
