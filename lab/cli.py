@@ -225,9 +225,11 @@ def example(lab: Lab, example: str, config: tuple[str, ...], *, destroy: bool) -
 @_config
 @_command
 def preview(lab: Lab, config: tuple[str, ...]) -> int:
-    """Show what up would change in a running lab."""
+    """Show what up would change in a running lab; without one, what it would create."""
     with lab.locked():
-        _running(lab)
+        if not lab.is_running():
+            click.echo(f"lab {lab.name} is not running; make up would create:")
+            return lab.listed(config)
         return lab.run("preview", click.echo, config)
 
 
@@ -308,7 +310,6 @@ def _running(lab: Lab) -> None:
 
     :raises LabError: if it does not run.
     """
-    plane = lab.control_plane()
-    if not plane.folder.exists() or not plane.is_ready():
+    if not lab.is_running():
         message = f"lab {lab.name} is not running; start it with: make up"
         raise LabError(message)

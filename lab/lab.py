@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +106,11 @@ class Lab:
     def control_plane(self) -> ControlPlane:
         """Return the lab's control plane."""
         return ControlPlane(self.folder / "control-plane", network=self.network())
+
+    def is_running(self) -> bool:
+        """Tell whether the control plane answers."""
+        plane = self.control_plane()
+        return plane.folder.exists() and plane.is_ready()
 
     def node(self, binaries: Path) -> list[Process]:
         """Return the processes that run pods, and what is outside of the cluster.
@@ -230,3 +237,11 @@ class Lab:
             for line in access.changes(workspace, workspace.environment(engine)):
                 say(line)
         return operation.run(workspace, engine, command, say, **options)
+
+    def listed(self, config: Sequence[str]) -> int:
+        """Print what the system's program creates where there is nothing yet, and return an exit code."""
+        words = [sys.executable, "-m", "harness", "preview", "--stack", STACK, "--suppress-outputs"]
+        words += [word for setting in config for word in ("--config", setting)]
+        # No other cluster is looked at.
+        environment = os.environ | {"KUBECONFIG": os.devnull}
+        return subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 our own

@@ -119,6 +119,17 @@ def test_nothing_of_a_lab_that_was_killed_stays_after_down(binaries: Path) -> No
     assert network.attachments() == []
 
 
+def test_a_preview_without_a_lab_lists_what_up_would_create() -> None:
+    result = lab("preview", "--config", "tracingSampling=50")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith(f"lab {NAME} is not running; make up would create:\n")
+    assert "      kubernetes:apps/v1:Deployment demo-customer-customer-v1\n" in result.stdout
+    assert not FOLDER.exists()
+    refused = lab("preview", "--config", "tracingSampling=500")
+    assert refused.returncode == 1
+    assert "kafka-on-istio:tracingSampling = '500': must be from 0 to 100" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "command", [("refresh",), ("call",), ("report",), ("watch",), ("logs", "customer"), ("rotate", "x")]
 )
