@@ -21,7 +21,7 @@ from lab.kafka.distribution import distribution
 from lab.lab import EXAMPLES, ROOT, Lab
 from lab.network import LABS
 from lab.outside.hosts import told
-from lab.pulumi import operation
+from lab.pulumi import access, operation
 from lab.pulumi.workspace import PASSPHRASE
 from lab.tracing import query
 from lab.watch.consumer import Consumer
@@ -90,6 +90,9 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     if code:
         return code
     click.echo()
+    if access.recorded(lab.workspace()) is None:
+        click.echo("nothing to call: the stack has no application")
+        return 0
     if line := told(lab.access_model()["externalHosts"]):
         click.echo(line)
     entry.call(lab)

@@ -85,7 +85,7 @@ class Kafka:
 
 @pytest.fixture(scope="module")
 def kafka(system: System) -> Kafka:
-    model = system.lab.outputs()["accessModel"]
+    model = system.lab.access_model()
 
     def password(user: str) -> str:
         secret = system.get("-n", model["kafka"]["namespace"], "secret", user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import json
 import re
 import secrets
 import signal
@@ -90,7 +91,8 @@ def test_a_password_is_replaced_while_calls_go_on(system: System) -> None:
     replaced = others.keys() ^ eventually(lambda: len(pods(system)) == len(others) and pods(system)).keys()
     assert {name.rpartition("-")[0].rpartition("-")[0] for name in replaced} == {"customer-v1"}
     # It stays so: the next up does not go back to the password before.
-    again = system.engine("preview", "--stack", "lab", "--expect-no-changes", "--config", system.lab.settings()[0])
+    kept = f"userPasswordRotation={json.dumps(system.lab.settings()['userPasswordRotation'])}"
+    again = system.engine("preview", "--stack", "lab", "--expect-no-changes", "--config", kept)
     assert again.returncode == 0, again.stdout
 
 

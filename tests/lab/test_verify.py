@@ -95,7 +95,7 @@ class Proof:
 
 @pytest.fixture(scope="module")
 def proof(system: System) -> Proof:
-    return Proof(system, json.dumps(system.lab.outputs()["accessModel"]))
+    return Proof(system, json.dumps(system.lab.access_model()))
 
 
 def finds(look: Callable[[], dict[str, str]], expected: dict[str, str]) -> None:
