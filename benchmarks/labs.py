@@ -15,10 +15,10 @@ from lab.lab import ROOT, Lab
 
 _PHASES = {
     "control plane ready": re.compile(r"^control plane: ready"),
-    "istiod ready": re.compile(r"Deployment istio-istiod:\S+ created"),
-    "Kafka ready": re.compile(r"kafka\.strimzi\.io/v1:Kafka kafka-kafka created"),
-    "users ready": re.compile(r"KafkaUser \S+ created"),
-    "application ready": re.compile(r"Deployment demo-\S+ created"),
+    "istiod ready": re.compile(r"^create \S+:Deployment istio-istiod:"),
+    "Kafka ready": re.compile(r"^create \S+:Kafka kafka-kafka "),
+    "users ready": re.compile(r"^create \S+:KafkaUser "),
+    "application ready": re.compile(r"^create \S+:Deployment demo-"),
     "first reply": re.compile(r"^customer => "),
 }
 """The phases of bringing a lab up, each with the line that it ends with (the last one of several)."""
