@@ -28,11 +28,19 @@ def stack_owner() -> str:
 
 
 def _as_stored_and_owned(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    """Change an object of a chart that has no namespace to what the API server stores, with the stack as its owner."""
+    """Change an object of a chart that has no namespace to what the API server stores, with the stack as its owner.
+
+    Istio's CRDs ask Helm to keep them, which the provider takes for ``retain_on_delete``. A stack deletes what it made:
+    kept, they would be another owner's to the next stack.
+    """
     props = args.props
     if props.get("kind") not in KINDS or "metadata" not in props:
         return None
-    return pulumi.ResourceTransformResult(props=owned(stored(props), stack_owner()), opts=args.opts)
+    opts = args.opts
+    metadata: Any = props["metadata"]
+    if (metadata.get("annotations") or {}).get("helm.sh/resource-policy") == "keep":
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=False))
+    return pulumi.ResourceTransformResult(props=owned(stored(props), stack_owner()), opts=opts)
 
 
 def install(
