@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.lab import ROOT, Lab
-from tests.lab.conftest import Cluster, System, eventually, remove
+from tests.lab.conftest import Cluster, System, eventually, remove, run_lab
 from tests.lab.traffic import address, call
 
 pytestmark = pytest.mark.lab
@@ -116,5 +116,26 @@ def test_kafka_without_the_demo_runs_in_a_lab_of_its_own(binaries: Path) -> None
             ["git", "status", "--short", "examples"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert changed.stdout == ""
+    finally:
+        remove(lab)
+
+
+def test_a_cluster_that_strimzi_runs_is_taken_over_without_a_restart(binaries: Path) -> None:
+    lab = Lab(f"test-adopt-{os.getpid()}")
+    platform = ("layer=platform", "strimziNamespace=strimzi", 'strimziWatchNamespaces=["*"]')
+    try:
+        result = run_lab(lab.name, "up", *(word for setting in platform for word in ("--config", setting)))
+        assert result.returncode == 0, result.stdout + result.stderr
+        cluster = Cluster(lab.control_plane(), lab.folder / "pulumi")
+        for namespace in ("messaging", "billing"):
+            cluster.kubectl("create", "namespace", namespace)
+        cluster.kubectl("apply", "-f", str(ROOT / "examples" / "adopt-cluster" / "kafka.yaml"))
+        cluster.kubectl("-n", "messaging", "wait", "--for=condition=Ready", "kafka/events", "--timeout=110s")
+        before = cluster.kubectl("-n", "messaging", "get", "pods", "-o", "name")
+        for more in ((), ("--config", "enforced=true"), ("--destroy",)):
+            result = run_lab(lab.name, "example", "adopt-cluster", *more)
+            assert result.returncode == 0, result.stdout + result.stderr
+        assert cluster.kubectl("-n", "messaging", "get", "pods", "-o", "name") == before
+        assert cluster.get("-n", "messaging", "kafka", "events")["status"]["conditions"][0]["type"] == "Ready"
     finally:
         remove(lab)
