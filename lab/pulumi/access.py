@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from harness.errors import HarnessError
 from harness.program import Program, ProgramFailedError
+from harness.urn import STACK_TYPE
 from lab.pulumi.workspace import Workspace
 from review.access import access_changes
 
 _ROOT: Final = Path(__file__).parent.parent.parent
-_STACK_TYPE: Final = "pulumi:pulumi:Stack"
 
 
 def recorded(workspace: Workspace) -> dict[str, Any] | None:
     """Return the output ``accessModel`` of a stack's state; None if it has none."""
-    stack = next((item for item in workspace.resources() if item["type"] == _STACK_TYPE), {})
+    stack = next((item for item in workspace.resources() if item["type"] == STACK_TYPE), {})
     model: dict[str, Any] | None = (stack.get("outputs") or {}).get("accessModel")
     return model
 

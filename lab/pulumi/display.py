@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TextIO
 from rich.console import Console
 
 from harness.fields import differences
+from harness.urn import STACK_TYPE, name_of
 from review.access import access_changes
 
 CHANGES: Final = ("create", "update", "replace", "delete")
@@ -64,7 +65,7 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the status line, and say what was changed."""
+        """End the status line."""
         if self._status:
             self._status.stop()
 
@@ -118,7 +119,7 @@ class Display:
         self.steps.append({"op": str(step.op.value), "urn": step.urn, **options})
 
     def _end(self, step: Any) -> None:
-        if step.type == "pulumi:pulumi:Stack":
+        if step.type == STACK_TYPE:
             old, new = ((state.outputs or {}) if state else {} for state in (step.old, step.new))
             self._models = old.get("accessModel"), new.get("accessModel")
         if not _is_declared(step):
@@ -205,8 +206,3 @@ def _is_declared(step: Any) -> bool:
     A component repeats what its children say, and the engine's own (providers and the stack) are declared by nobody.
     """
     return bool(step.provider) and not step.type.startswith("pulumi:")
-
-
-def name_of(urn: str) -> str:
-    """Return the name at the end of a URN."""
-    return urn.rpartition("::")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import shutil
@@ -41,8 +42,11 @@ class Engine:
         return str(root) if self.command == root / "bin" / "pulumi" else ""
 
 
+@functools.cache
 def find(home: Path, say: Callable[[str], None]) -> Engine:
     """Return an engine that is ready to run programs, building what this machine lacks.
+
+    One command asks several times, and a CLI on PATH takes seconds to look for its plugins.
 
     :param home: the folder for plugins of the lab's own.
     :raises LabError: if a build fails.

@@ -1,6 +1,6 @@
 """``python -m lab.pulumi.run``: the process that serves a program to the engine, by Pulumi's Automation API.
 
-It reads a ``Request`` as JSON from standard input, prints what the engine prints, and ends with its outcome.
+It reads a ``Request`` as JSON from standard input, prints the engine's progress, and exits with its outcome.
 """
 
 from __future__ import annotations

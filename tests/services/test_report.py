@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.batches import DirectRecord
 from services.checkpoint import Checkpoint
 from services.group import Group
 from services.report import GROUPS, SKEW, Now, Place, Reason, Report, Skipped, Windows
@@ -23,29 +24,6 @@ HOUR = 3_600_000
 BASE = HOUR - 60_000
 PIECE = 7
 NEVER = 10**12
-
-
-@dataclass(frozen=True)
-class Sent:
-    place: Place
-    at: int
-    number: int
-    content: bytes | None
-
-    def topic(self) -> str:
-        return self.place[0]
-
-    def partition(self) -> int:
-        return self.place[1]
-
-    def offset(self) -> int:
-        return self.number
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, self.at)
-
-    def value(self) -> bytes | None:
-        return self.content
 
 
 def call(origin: str, destination: str | None = None, version: str = "v1") -> bytes:
@@ -99,15 +77,15 @@ STEPS = st.lists(st.tuples(RECORDS, st.sampled_from([0, 0, 0, 1_000, 19_000, 20_
 class Kafka:
     """Logs of partitions, what is committed, and what came out."""
 
-    logs: dict[Place, list[Sent]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    logs: dict[Place, list[DirectRecord]] = field(default_factory=lambda: {place: [] for place in PLACES})
     committed: dict[Place, tuple[int, str]] = field(default_factory=dict)
     topic: list[Line] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-    def append(self, records: Iterable[tuple[Place, int, bytes | None]]) -> list[Sent]:
+    def append(self, records: Iterable[tuple[Place, int, bytes | None]]) -> list[DirectRecord]:
         sent = []
         for place, at, value in records:
-            sent.append(Sent(place, at, len(self.logs[place]), value))
+            sent.append(DirectRecord(place, len(self.logs[place]), at, value))
             self.logs[place].append(sent[-1])
         return sent
 
@@ -121,7 +99,7 @@ class Kafka:
             place: Checkpoint.parse(*self.committed[place]) if place in self.committed else None for place in PLACES
         }
 
-    def unread(self) -> list[Sent]:
+    def unread(self) -> list[DirectRecord]:
         return [
             sent
             for place in PLACES
@@ -160,7 +138,7 @@ class Process:
         if self.steps < 0:
             raise KilledError
 
-    def take(self, records: list[Sent]) -> None:
+    def take(self, records: list[DirectRecord]) -> None:
         skipped = self.report.take(records, self.clock)
         self.skipped.counts += skipped.counts
         for place in PLACES:
@@ -198,7 +176,7 @@ def test_the_report_is_that_of_brute_force(steps: list, grace: int) -> None:
         sent = kafka.append(records)
         process.take(sent)
         for record in sent:
-            brute.take(record.place, record.at, record.content, now)
+            brute.take(record.place, record.time, record.content, now)
         process.close()
         brute.look(now)
         now += wait
@@ -253,7 +231,7 @@ def run_with_kills(
     kafka, now, remaining = Kafka(), HOUR, list(kills)
     process = Process(kafka, windows, now, remaining.pop() if remaining else NEVER, writers or {})
     coming, pauses = list(batches), list(waits)
-    unread: list[Sent] = []
+    unread: list[DirectRecord] = []
     while coming or unread:
         process.now = now
         if coming:
@@ -323,8 +301,8 @@ def test_a_late_call_that_is_read_again_is_not_counted_again() -> None:
 def test_where_the_first_of_what_is_skipped_is_is_told() -> None:
     report = Report(Windows(SIZE, GRACE, IDLE))
     report.assign({PLACES[0]: None}, 0)
-    junk = [Sent(PLACES[0], 1, number, b"junk") for number in (5, 6)]
-    skipped = report.take([Sent(PLACES[0], 1, 4, call("A")), *junk], Now(0, HOUR))
+    junk = [DirectRecord(PLACES[0], number, 1, b"junk") for number in (5, 6)]
+    skipped = report.take([DirectRecord(PLACES[0], 4, 1, call("A")), *junk], Now(0, HOUR))
     assert skipped.counts == {("customer", Reason.MALFORMED): 2}
     assert skipped.first == {("customer", Reason.MALFORMED): (0, 5)}
 
