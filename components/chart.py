@@ -5,8 +5,10 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.helm.v4 import Chart
 
-from model.ownership import KINDS, owned
-from model.stored import stored
+from kafka_on_istio.charts.stored import stored
+from kafka_on_istio.charts.values import Release, releases
+from kafka_on_istio.ownership import KINDS, owned
+from kafka_on_istio.settings.settings import Settings
 
 
 class ChartSource(TypedDict):
@@ -15,23 +17,37 @@ class ChartSource(TypedDict):
     chart: pulumi.Input[str]
     """Name in the repository, OCI reference or local path."""
     repository: NotRequired[pulumi.Input[str]]
-    """URL of the chart repository; left out for OCI references and local paths."""
+    """URL of the chart repository; not set for OCI references and local paths."""
     version: NotRequired[pulumi.Input[str]]
-    """Version or range of versions; left out for local paths."""
+    """Version or range of versions; not set for local paths."""
     values: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Values laid over the chart's own."""
+    """Values that override the chart's own."""
+
+
+def chart_sources(settings: Settings) -> dict[str, ChartSource]:
+    """Return the charts that a stack installs, by their keys in the setting ``chartValues``."""
+    return {release.key: _source(release) for release in releases(settings)}
+
+
+def _source(release: Release) -> ChartSource:
+    source: ChartSource = {"chart": release.chart, "values": {**release.values}}
+    if release.repository:
+        source["repository"] = release.repository
+    if release.version:
+        source["version"] = release.version
+    return source
 
 
 def stack_owner() -> str:
-    """Return what names this stack as an owner: ``organization/project/stack``."""
+    """Return the name of this stack as an owner: ``organization/project/stack``."""
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 def _as_stored_and_owned(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
     """Change an object of a chart that has no namespace to what the API server stores, with the stack as its owner.
 
-    Istio's CRDs ask Helm to keep them, which the provider takes for ``retain_on_delete``. A stack deletes what it made:
-    kept, they would be another owner's to the next stack.
+    Istio's CRDs ask Helm to keep them, which the provider maps to ``retain_on_delete``. A stack deletes what it creates:
+    to the next stack, retained CRDs would have another owner.
     """
     props = args.props
     if props.get("kind") not in KINDS or "metadata" not in props:

@@ -1,14 +1,16 @@
 """The demo application: all its services."""
 
-from typing import TypedDict
+from typing import Self, TypedDict
 
 import pulumi
 
 from components.demo_service import DemoService, DemoServiceArgs
+from components.kafka_credentials import KafkaLogin
+from kafka_on_istio.settings.settings import Settings
 
 
 class DemoApplicationArgs(TypedDict):
-    """What a DemoApplication needs."""
+    """Arguments of a DemoApplication."""
 
     services: list[DemoServiceArgs]
     """The application's services."""
@@ -26,3 +28,13 @@ class DemoApplication(pulumi.ComponentResource):
             DemoService(f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self))
         self.service_names = pulumi.Output.from_input([service["service_name"] for service in args["services"]])
         self.register_outputs({"serviceNames": self.service_names})
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, credentials: dict[str, KafkaLogin], opts: pulumi.ResourceOptions
+    ) -> Self:
+        """Create the declared services; ``credentials`` are by Kafka user."""
+        services = [
+            DemoService.declared(settings, service, credentials.get(service.user or "")) for service in settings.services
+        ]
+        return cls("demo", {"services": services}, opts)

@@ -1,14 +1,41 @@
 """A service of the demo application, in all its versions."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.apps.v1 import Deployment
-from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
-from pulumi_kubernetes.core.v1 import Service, ServiceAccount
+from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgsDict
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler, HorizontalPodAutoscalerSpecArgsDict
+from pulumi_kubernetes.core.v1 import (
+    ContainerArgsDict,
+    PodSecurityContextArgsDict,
+    ProbeArgsDict,
+    Service,
+    ServiceAccount,
+)
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.manifest import await_annotations, timeouts
+from components.kafka_credentials import KafkaLogin, kafka_environment
+from components.manifest import await_annotations, deprecated, timeouts
+from components.resources import ResourcesArgs
+from kafka_on_istio import names
+from kafka_on_istio.environment import environment
+from kafka_on_istio.settings import application
+from kafka_on_istio.settings.cluster import Platform
+from kafka_on_istio.settings.settings import Settings
+
+_USER: Final = 10001
+"""User and group id of the services, as in their image."""
+
+
+class AutoscalingArgs(TypedDict):
+    """Bounds on the pods of a version, and their target CPU utilization."""
+
+    min_replicas: int
+    """Fewest pods."""
+    max_replicas: int
+    """Most pods; equal to ``min_replicas`` for a fixed number."""
+    cpu_percent: NotRequired[int]
+    """Target CPU utilization in percent of the request; 80 by default."""
 
 
 class DemoServiceVersionArgs(TypedDict):
@@ -16,25 +43,47 @@ class DemoServiceVersionArgs(TypedDict):
 
     name: str
     """Name of the version's Deployment and service account."""
-    labels: pulumi.Input[dict[str, str]]
-    """Labels of the version, ``app`` and ``version``."""
-    deployment: pulumi.Input[dict[str, Any]]
-    """Specification of the Deployment."""
+    version: NotRequired[str]
+    """Value of the label ``version``; ``name`` by default."""
+    environment: NotRequired[dict[str, pulumi.Input[str]]]
+    """Environment of the container, without the Kafka credentials."""
+    labels: NotRequired[pulumi.Input[dict[str, str]]]
+    """Deprecated: use ``version``. Labels of the version, ``app`` and ``version``."""
+    deployment: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Deprecated: use the service's ``image`` and what follows it. Spec of the Deployment."""
     autoscaler: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Specification of the HorizontalPodAutoscaler; left out, the number of pods is fixed."""
+    """Deprecated: use the service's ``autoscaling``. Spec of the HorizontalPodAutoscaler."""
     disruption_budget: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Specification of the PodDisruptionBudget; left out, all pods may be evicted at once."""
+    """Deprecated: use the service's ``autoscaling``. Spec of the PodDisruptionBudget."""
 
 
 class DemoServiceArgs(TypedDict):
-    """What a DemoService needs."""
+    """Arguments of a DemoService."""
 
     namespace: pulumi.Input[str]
     """Namespace of the application."""
     service_name: str
     """Name of the service."""
-    service: pulumi.Input[dict[str, Any]]
-    """Specification of the Service."""
+    image: NotRequired[pulumi.Input[str]]
+    """Image of the container, with tag or digest; required unless each version has ``deployment``."""
+    program: NotRequired[pulumi.Input[str]]
+    """Argument of the image, the program to run; ``service_name`` by default."""
+    port: NotRequired[int]
+    """Port of the container and of the Service; 8080 by default. Serves ``/health``, ``/ready`` and ``/metrics`` as well."""
+    credentials: NotRequired[KafkaLogin]
+    """How the service logs in to Kafka, as ``KafkaUser.credentials`` returns it; no Kafka if not set."""
+    resources: NotRequired[ResourcesArgs]
+    """Requests and limits of the container."""
+    autoscaling: NotRequired[AutoscalingArgs]
+    """Number of pods of each version; one by default."""
+    strategy: NotRequired[pulumi.Input[str]]
+    """How a Deployment replaces its pods, ``RollingUpdate`` or ``Recreate``; ``RollingUpdate`` by default."""
+    user_id: NotRequired[pulumi.Input[int]]
+    """User and group id of the container; the image's or, on OpenShift, the namespace's if not set."""
+    topology_key: NotRequired[str]
+    """Label of the cluster's nodes across whose values pods are spread; not spread if not set."""
+    service: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Deprecated: use ``port``. Spec of the Service."""
     versions: list[DemoServiceVersionArgs]
     """The service's versions."""
     wait: NotRequired[bool]
@@ -44,56 +93,23 @@ class DemoServiceArgs(TypedDict):
 
 
 class DemoService(pulumi.ComponentResource):
-    """One Service, and per version a Deployment that runs under an account of its own."""
+    """One Service, and per version a Deployment with a service account of its own."""
 
     service_name: pulumi.Output[str]
     """Name of the service."""
 
     def __init__(self, name: str, args: DemoServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        _check(name, args)
         super().__init__("kafka-on-istio:index:DemoService", name, dict(args), opts)
-        annotations = await_annotations(args.get("wait", True))
-        below = pulumi.ResourceOptions(parent=self)
         for version in args["versions"]:
-            account = ServiceAccount(
-                f"{name}-{version['name']}-account",
-                metadata={
-                    "name": version["name"],
-                    "namespace": args["namespace"],
-                    "labels": version["labels"],
-                },
-                automount_service_account_token=False,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            deployment: Any = version["deployment"]
-            Deployment(
-                f"{name}-{version['name']}",
-                metadata={
-                    "name": version["name"],
-                    "namespace": args["namespace"],
-                    "labels": version["labels"],
-                    "annotations": annotations,
-                },
-                spec=deployment,
-                opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[account], custom_timeouts=timeouts(args.get("timeout"))
-                ),
-            )
-            metadata: Any = {"name": version["name"], "namespace": args["namespace"], "labels": version["labels"]}
-            if "autoscaler" in version:
-                autoscaler: Any = version["autoscaler"]
-                HorizontalPodAutoscaler(
-                    f"{name}-{version['name']}-autoscaler",
-                    metadata=metadata | {"annotations": annotations},
-                    spec=autoscaler,
-                    opts=below,
-                )
-            if "disruption_budget" in version:
-                budget: Any = version["disruption_budget"]
-                PodDisruptionBudget(
-                    f"{name}-{version['name']}-disruption-budget", metadata=metadata, spec=budget, opts=below
-                )
+            self._create_version(f"{name}-{version['name']}", args, version)
+        service: Any = args.get("service") or {
+            "selector": {"app": args["service_name"]},
+            "ports": [
+                {"name": "http", "port": args.get("port", names.SERVICE_PORT), "target_port": "http", "protocol": "TCP"}
+            ],
+        }
         # The Deployments are awaited; awaiting the Service's endpoints as well takes the provider ten seconds more.
-        service: Any = args["service"]
         Service(
             f"{name}-service",
             metadata={
@@ -106,4 +122,161 @@ class DemoService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.service_name = pulumi.Output.from_input(args["service_name"])
+        for old, new in (("service", "port"), ("deployment", "image"), ("autoscaler", "autoscaling")):
+            if any(old in given for given in (args, *args["versions"])):
+                deprecated(self, old, new)
         self.register_outputs({"serviceName": self.service_name})
+
+    def _create_version(self, name: str, args: DemoServiceArgs, version: DemoServiceVersionArgs) -> None:
+        labels = version.get("labels") or _labels(args, version)
+        metadata: Any = {"name": version["name"], "namespace": args["namespace"], "labels": labels}
+        awaited = metadata | {"annotations": await_annotations(args.get("wait", True))}
+        below = pulumi.ResourceOptions(parent=self)
+        account = ServiceAccount(
+            f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=below
+        )
+        Deployment(
+            name,
+            metadata=awaited,
+            spec=version.get("deployment") or _deployment(args, version),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[account], custom_timeouts=timeouts(args.get("timeout"))
+            ),
+        )
+        lowest, highest = _bounds(args)
+        autoscaler = version.get("autoscaler") or (_autoscaler(args, version) if highest > lowest else None)
+        if autoscaler:
+            HorizontalPodAutoscaler(f"{name}-autoscaler", metadata=awaited, spec=autoscaler, opts=below)
+        # A single pod could not be evicted under a budget.
+        budget: Any = version.get("disruption_budget") or (
+            {"max_unavailable": 1, "selector": {"match_labels": labels}} if lowest > 1 else None
+        )
+        if budget:
+            PodDisruptionBudget(f"{name}-disruption-budget", metadata=metadata, spec=budget, opts=below)
+
+    @staticmethod
+    def declared(settings: Settings, service: application.Service, login: KafkaLogin | None) -> DemoServiceArgs:
+        """Return the arguments of a declared service."""
+        lowest, highest = settings.pods(service)
+        args: DemoServiceArgs = {
+            "namespace": settings.application_namespace,
+            "service_name": service.name,
+            "image": service.image or settings.image,
+            "program": service.program or service.name,
+            "resources": {"requests": settings.resources.requests, "limits": settings.resources.limits},
+            "autoscaling": {
+                "min_replicas": lowest,
+                "max_replicas": highest,
+                "cpu_percent": settings.autoscaling.cpu_percent,
+            },
+            "strategy": service.strategy.value,
+            "versions": [
+                {
+                    "name": names.workload(service, version),
+                    "version": version.name,
+                    "environment": {**environment(settings, service, version)},
+                }
+                for version in service.versions
+            ],
+            "wait": settings.wait_for_ready,
+            "timeout": settings.timeouts.deployment,
+        }
+        if login:
+            args["credentials"] = login
+        if settings.topology_key:
+            args["topology_key"] = settings.topology_key
+        # OpenShift assigns each namespace a range of user ids and refuses all others.
+        if settings.platform is not Platform.OPENSHIFT:
+            args["user_id"] = _USER
+        return args
+
+
+def _check(name: str, args: DemoServiceArgs) -> None:
+    missing = [version["name"] for version in args["versions"] if "deployment" not in version and "image" not in args]
+    if missing:
+        raise pulumi.RunError(f"DemoService {name}: image is missing; {', '.join(missing)} cannot run without one")
+
+
+def _labels(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> dict[str, str]:
+    return names.labels(args["service_name"], version.get("version", version["name"]))
+
+
+def _bounds(args: DemoServiceArgs) -> tuple[int, int]:
+    scaling = args.get("autoscaling")
+    return (scaling["min_replicas"], scaling["max_replicas"]) if scaling else (1, 1)
+
+
+def _deployment(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> DeploymentSpecArgsDict:
+    labels = _labels(args, version)
+    lowest, highest = _bounds(args)
+    security: PodSecurityContextArgsDict = {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}
+    if "user_id" in args:
+        security = {**security, "run_as_user": args["user_id"], "run_as_group": args["user_id"]}
+    pod = {
+        "service_account_name": version["name"],
+        "automount_service_account_token": False,
+        "security_context": security,
+        "termination_grace_period_seconds": 30,
+        "containers": [_container(args, version)],
+        "volumes": [{"name": "tmp", "empty_dir": {}}],
+    }
+    if "topology_key" in args:
+        spread = {
+            "max_skew": 1,
+            "topology_key": args["topology_key"],
+            "when_unsatisfiable": "ScheduleAnyway",
+            "label_selector": {"match_labels": labels},
+        }
+        pod["topology_spread_constraints"] = [spread]
+    # With scaling the number of pods belongs to the autoscaler.
+    replicas = {"replicas": lowest} if lowest == highest else {}
+    return {
+        **replicas,
+        "selector": {"match_labels": labels},
+        "strategy": {"type": args.get("strategy", "RollingUpdate")},
+        "template": {
+            "metadata": {"labels": labels, "annotations": names.scraped(args.get("port", names.SERVICE_PORT))},
+            "spec": pod,
+        },
+    }
+
+
+def _container(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> ContainerArgsDict:
+    variables = [{"name": name, "value": value} for name, value in version.get("environment", {}).items()]
+    return {
+        "name": args["service_name"],
+        "image": args["image"],
+        "args": [args.get("program", args["service_name"])],
+        "env": [*variables, *(kafka_environment(args["credentials"]) if "credentials" in args else ())],
+        "ports": [{"name": "http", "container_port": args.get("port", names.SERVICE_PORT), "protocol": "TCP"}],
+        "startup_probe": _probe("/health", period_seconds=1, failure_threshold=60),
+        "liveness_probe": _probe("/health", period_seconds=10, failure_threshold=3),
+        "readiness_probe": _probe("/ready", period_seconds=5, failure_threshold=3),
+        "resources": args.get("resources", {}),
+        "security_context": {
+            "allow_privilege_escalation": False,
+            "read_only_root_filesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volume_mounts": [{"name": "tmp", "mount_path": "/tmp"}],  # noqa: S108
+    }
+
+
+def _probe(path: str, **rest: int) -> ProbeArgsDict:
+    return {"http_get": {"path": path, "port": "http"}, "timeout_seconds": 3, **rest}
+
+
+def _autoscaler(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> HorizontalPodAutoscalerSpecArgsDict:
+    scaling = args["autoscaling"]
+    # Of the service's own container: the sidecar's request would dilute it.
+    resource = {
+        "container": args["service_name"],
+        "name": "cpu",
+        "target": {"type": "Utilization", "average_utilization": scaling.get("cpu_percent", 80)},
+    }
+    return {
+        "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": version["name"]},
+        "min_replicas": scaling["min_replicas"],
+        "max_replicas": scaling["max_replicas"],
+        "metrics": [{"type": "ContainerResource", "container_resource": resource}],
+    }

@@ -1,25 +1,28 @@
-"""A workload of one's own that uses a Kafka cluster of the mesh."""
+"""A workload of another program that uses a Kafka cluster of the mesh."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict
 
+from components.kafka_acl import KafkaAclArgs
 from components.kafka_cluster import kafka_names, mesh_identity
-from components.kafka_user import KafkaAclArgs, KafkaUser
-from components.manifest import policy
-from model import client, names, workloads
+from components.kafka_credentials import kafka_environment
+from components.kafka_user import KafkaUser
+from components.manifest import deprecated, policy
+from kafka_on_istio import names
+from kafka_on_istio.policies import kafka_client
 
 
 class KafkaClientArgs(TypedDict):
-    """What a KafkaClient needs."""
+    """Arguments of a KafkaClient."""
 
     namespace: pulumi.Input[str]
     """Namespace of the workload."""
     service_account: pulumi.Input[str]
     """Service account of the workload, which is its identity in the mesh."""
     user_name: NotRequired[pulumi.Input[str]]
-    """Name of its Kafka user; namespace and service account with a dot between them by default."""
+    """Name of its Kafka user; ``<namespace>.<service account>`` by default."""
     labels: pulumi.Input[dict[str, str]]
     """Labels that select the workload's pods and no others."""
     cluster_namespace: pulumi.Input[str]
@@ -27,13 +30,15 @@ class KafkaClientArgs(TypedDict):
     cluster_name: pulumi.Input[str]
     """Name of the Kafka cluster."""
     acls: list[KafkaAclArgs]
-    """All that the workload may do."""
+    """Everything that the workload may do."""
     rotation: NotRequired[pulumi.Input[str]]
-    """Any text; another one is another password."""
+    """Any text. Change this value to rotate the password."""
+    isolated: NotRequired[bool]
+    """Whether the workload gets strict mTLS and default deny, and only Kafka is allowed; true by default."""
     closed: NotRequired[bool]
-    """Whether nothing else may reach the workload, nor it anything else, but by further policies; true by default."""
+    """Deprecated: use ``isolated``."""
     services: NotRequired[list[pulumi.Input[str]]]
-    """Hosts that its sidecar knows besides Kafka, as ``namespace/host``; the network lets it through by your policy."""
+    """Hosts that its sidecar knows besides Kafka, as ``namespace/host``; allow them in a NetworkPolicy of yours."""
     cluster_domain: NotRequired[pulumi.Input[str]]
     """DNS domain of the Kubernetes cluster; ``cluster.local`` by default."""
     trust_domain: NotRequired[pulumi.Input[str]]
@@ -55,17 +60,17 @@ class KafkaClientArgs(TypedDict):
 
 
 class KafkaClient(pulumi.ComponentResource):
-    """A Kafka user for one workload, its password in the workload's namespace, and the policies that let it through.
+    """A Kafka user for one workload, its password in the workload's namespace, and the policies that allow it.
 
-    What the cluster's own stack has is added to and not changed. On brokers that no policy guards yet, whoever is no
-    KafkaClient is refused from then on. A workload that is not closed, in a namespace that is, needs a policy of yours
-    that lets it out to the brokers. A closed one is the client of one cluster, for it has one Sidecar.
+    The policies add to those of the cluster's own stack. On brokers without a policy, the first KafkaClient denies all
+    other clients. A workload that is not isolated, in a namespace that is, needs a policy of yours that allows egress to
+    the brokers. An isolated workload is a client of one cluster, because it has one Sidecar.
     """
 
     user_name: pulumi.Output[str]
     """Name of the Kafka user."""
     bootstrap_address: pulumi.Output[str]
-    """Host and port that the workload starts from."""
+    """Host and port of the brokers."""
     secret_name: pulumi.Output[str]
     """Name of the Secret with the password, in the workload's namespace."""
     secret_key: pulumi.Output[str]
@@ -87,10 +92,10 @@ class KafkaClient(pulumi.ComponentResource):
         def shown(namespace: pulumi.Input[str], host: pulumi.Input[str]) -> pulumi.Output[str]:
             return pulumi.Output.concat(namespace, "/", host)
 
-        # A dot is in no name of a namespace, so that no two workloads share it.
+        # No namespace has a dot in its name, so that no two workloads share a user.
         user_name = pulumi.Output.concat(args["namespace"], ".", args["service_account"])
         otlp = pulumi.Output.all(args.get("otlp_service", "jaeger"), istio, domain)
-        described = client.Client(
+        client = kafka_client.Client(
             namespace=args["namespace"],
             labels=args["labels"],
             principal=mesh_identity(
@@ -98,23 +103,24 @@ class KafkaClient(pulumi.ComponentResource):
             ),
             cluster_namespace=args["cluster_namespace"],
             broker_labels=kafka.apply(lambda of: of.broker_labels),
-            brokers=(
+            hosts=[
                 shown(args["cluster_namespace"], kafka.apply(lambda of: of.bootstrap_host)),
                 shown(args["cluster_namespace"], kafka.apply(lambda of: of.brokers_host)),
-            ),
-            services=(
                 shown(istio, otlp.apply(lambda parts: names.host(*parts))),
                 *args.get("services", []),
-            ),
-            opening=pulumi.Output.concat(user_name, ".", args["cluster_name"]),
-            closing=pulumi.Output.concat(args["service_account"], ".", args["cluster_name"]),
+            ],
+            allow_name=pulumi.Output.concat(user_name, ".", args["cluster_name"]),
+            isolation_name=pulumi.Output.concat(args["service_account"], ".", args["cluster_name"]),
             istio_namespace=istio,
             dns_namespace=args.get("dns_namespace", "kube-system"),
             dns_labels=args.get("dns_labels", {"k8s-app": "kube-dns"}),
             dns_ports=tuple(args.get("dns_ports", [53])),
         )
-        closings = client.closings(described) if args.get("closed", True) else ()
-        for suffix, manifest in (*client.openings(described), *closings):
+        if "closed" in args:
+            deprecated(self, "closed", "isolated")
+        is_isolated = args.get("isolated", args.get("closed", True))
+        isolation = kafka_client.isolation(client) if is_isolated else ()
+        for suffix, manifest in (*kafka_client.allow_rules(client), *isolation):
             policy(f"{name}-{suffix}", manifest, opts=below)
 
         user = KafkaUser(
@@ -131,11 +137,11 @@ class KafkaClient(pulumi.ComponentResource):
             },
             below,
         )
-        credentials = user.credentials(f"{name}-credentials", args["namespace"], below)
-        self.user_name = credentials.user_name
-        self.bootstrap_address = credentials.bootstrap_address
-        self.secret_name = credentials.secret_name
-        self.secret_key = credentials.secret_key
+        self._login = user.credentials(f"{name}-credentials", args["namespace"], below)
+        self.user_name = pulumi.Output.from_input(self._login["user_name"])
+        self.bootstrap_address = pulumi.Output.from_input(self._login["bootstrap_address"])
+        self.secret_name = pulumi.Output.from_input(self._login["secret_name"])
+        self.secret_key = pulumi.Output.from_input(self._login["secret_key"])
         self.register_outputs(
             {
                 "userName": self.user_name,
@@ -146,8 +152,5 @@ class KafkaClient(pulumi.ComponentResource):
         )
 
     def environment(self) -> list[EnvVarArgsDict]:
-        """Return the environment that logs a container in to Kafka: its ``env``, or a part of it."""
-        environment: list[Any] = workloads.kafka_environment(
-            self.user_name, self.bootstrap_address, self.secret_name, self.secret_key
-        )
-        return environment
+        """Return the environment with which a container logs in to Kafka, for its ``env``."""
+        return kafka_environment(self._login)

@@ -3,14 +3,37 @@
 from typing import TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret
+from pulumi_kubernetes.core.v1 import EnvVarArgsDict, Secret
 
 PASSWORD_KEY = "password"  # noqa: S105
 """Key of the password in its Secret."""
 
 
+class KafkaLogin(TypedDict):
+    """How a client logs in to Kafka."""
+
+    user_name: pulumi.Input[str]
+    """Name of the Kafka user."""
+    bootstrap_address: pulumi.Input[str]
+    """Host and port of the brokers."""
+    secret_name: pulumi.Input[str]
+    """Name of the Secret with the password, in the client's namespace."""
+    secret_key: pulumi.Input[str]
+    """Key of the password in that Secret."""
+
+
+def kafka_environment(login: KafkaLogin) -> list[EnvVarArgsDict]:
+    """Return the environment with which a container logs in to Kafka."""
+    password = {"secret_key_ref": {"name": login["secret_name"], "key": login["secret_key"]}}
+    return [
+        {"name": "KAFKA_BOOTSTRAP_SERVER", "value": login["bootstrap_address"]},
+        {"name": "KAFKA_USER_NAME", "value": login["user_name"]},
+        {"name": "KAFKA_PASSWORD", "value_from": password},
+    ]
+
+
 class KafkaCredentialsArgs(TypedDict):
-    """What KafkaCredentials need."""
+    """Arguments of KafkaCredentials."""
 
     namespace: pulumi.Input[str]
     """Namespace of the client."""
@@ -19,20 +42,20 @@ class KafkaCredentialsArgs(TypedDict):
     password: pulumi.Input[str]
     """The user's password."""
     bootstrap_address: pulumi.Input[str]
-    """Host and port that the client starts from."""
+    """Host and port of the brokers."""
 
 
 class KafkaCredentials(pulumi.ComponentResource):
     """A Kafka user's name, password and address for one client.
 
-    The password is in a Secret that never changes: another password is another Secret under another name, so that
-    whatever refers to it rolls by itself.
+    The Secret with the password is immutable: a new password is a new Secret with a new name, so that the pods that
+    refer to it roll.
     """
 
     user_name: pulumi.Output[str]
     """Name of the Kafka user."""
     bootstrap_address: pulumi.Output[str]
-    """Host and port that the client starts from."""
+    """Host and port of the brokers."""
     secret_name: pulumi.Output[str]
     """Name of the Secret with the password."""
     secret_key: pulumi.Output[str]
@@ -59,3 +82,13 @@ class KafkaCredentials(pulumi.ComponentResource):
                 "secretKey": self.secret_key,
             }
         )
+
+    @property
+    def login(self) -> KafkaLogin:
+        """How the client logs in."""
+        return {
+            "user_name": self.user_name,
+            "bootstrap_address": self.bootstrap_address,
+            "secret_name": self.secret_name,
+            "secret_key": self.secret_key,
+        }

@@ -1,27 +1,34 @@
 """A Kafka topic."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import pulumi
 
-from components.manifest import custom_resource, made, merged, present, timeouts
+from components.manifest import available, check_exclusive, custom_resource, merged, present, timeouts
+from kafka_on_istio.settings.settings import Settings
 
 
 class KafkaTopicArgs(TypedDict):
-    """What a KafkaTopic needs."""
+    """Arguments of a KafkaTopic."""
 
     namespace: pulumi.Input[str]
     """Namespace of the cluster."""
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
     topic_name: pulumi.Input[str]
-    """Name of the topic, which is that of the KafkaTopic too: lower case letters, digits, ``-`` and ``.``."""
+    """Name of the topic and of the KafkaTopic: lower-case letters, digits, ``-`` and ``.``."""
+    partitions: NotRequired[pulumi.Input[int]]
+    """Number of partitions; the brokers' default if not set."""
+    replicas: NotRequired[pulumi.Input[int]]
+    """Replicas of each partition; the brokers' default if not set."""
+    config: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Configuration of the topic, such as ``retention.ms``."""
     labels: NotRequired[pulumi.Input[dict[str, str]]]
-    """Further labels of the KafkaTopic."""
+    """Additional labels of the KafkaTopic."""
     annotations: NotRequired[pulumi.Input[dict[str, str]]]
     """Annotations of the KafkaTopic."""
-    spec: pulumi.Input[dict[str, Any]]
-    """Specification of the KafkaTopic."""
+    spec: NotRequired[pulumi.Input[dict[str, Any]]]
+    """Complete spec of an existing KafkaTopic, in place of ``partitions``, ``replicas`` and ``config``."""
     wait: NotRequired[bool]
     """Whether to wait until the topic is ready; true by default."""
     timeout: NotRequired[str]
@@ -29,12 +36,13 @@ class KafkaTopicArgs(TypedDict):
 
 
 class KafkaTopic(pulumi.ComponentResource):
-    """A topic, made by Strimzi's topic operator."""
+    """A topic that Strimzi's topic operator manages."""
 
     topic_name: pulumi.Output[str]
     """Name of the topic."""
 
     def __init__(self, name: str, args: KafkaTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_exclusive(f"KafkaTopic {name}", args, "spec", ("partitions", "replicas", "config"))
         super().__init__("kafka-on-istio:index:KafkaTopic", name, dict(args), opts)
         resource = custom_resource(
             f"{name}-topic",
@@ -49,10 +57,36 @@ class KafkaTopic(pulumi.ComponentResource):
                         "annotations": args.get("annotations"),
                     }
                 ),
-                "spec": args["spec"],
+                "spec": args.get("spec")
+                or present(
+                    {
+                        "topicName": args["topic_name"],
+                        "partitions": args.get("partitions"),
+                        "replicas": args.get("replicas"),
+                        "config": args.get("config"),
+                    }
+                ),
             },
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
-        self.topic_name = made(args["topic_name"], resource)
+        self.topic_name = available(args["topic_name"], resource)
         self.register_outputs({"topicName": self.topic_name})
+
+    @classmethod
+    def from_settings(cls, settings: Settings, topic: str, opts: pulumi.ResourceOptions) -> Self:
+        """Create one of the declared topics."""
+        return cls(
+            topic,
+            {
+                "namespace": settings.kafka_namespace,
+                "cluster_name": settings.kafka_cluster,
+                "topic_name": topic,
+                "partitions": settings.topic_partitions,
+                "replicas": settings.replicas,
+                "config": settings.topic_config,
+                "wait": settings.wait_for_ready,
+                "timeout": settings.timeouts.custom_resource,
+            },
+            opts,
+        )

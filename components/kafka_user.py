@@ -1,47 +1,34 @@
-"""A Kafka user with its password and what it may do."""
+"""A Kafka user with its password and its access control lists."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
+from components.kafka_acl import KafkaAclArgs, acl_faults, acl_rule
 from components.kafka_cluster import kafka_names
-from components.kafka_credentials import PASSWORD_KEY, KafkaCredentials
-from components.manifest import custom_resource, made, timeouts
-from model import kafka
-
-
-class KafkaAclArgs(TypedDict):
-    """What a Kafka user may or may not do with one resource, or with all that share a prefix."""
-
-    type: NotRequired[pulumi.Input[str]]
-    """``allow`` or ``deny``, which goes before every ``allow``; ``allow`` by default."""
-    resource: pulumi.Input[str]
-    """Kind of the resource: ``topic``, ``group``, ``transactionalId`` or ``cluster``."""
-    name: NotRequired[pulumi.Input[str]]
-    """Name of the resource, or the prefix; a cluster has none."""
-    pattern: NotRequired[pulumi.Input[str]]
-    """``literal``, or ``prefix`` for all whose names begin so; ``literal`` by default."""
-    operations: pulumi.Input[list[str]]
-    """Kafka's operations, such as ``Read``, ``Write`` and ``Describe``."""
+from components.kafka_credentials import PASSWORD_KEY, KafkaCredentials, KafkaLogin
+from components.manifest import available, custom_resource, timeouts
+from kafka_on_istio.access import model
+from kafka_on_istio.settings.settings import Settings
 
 
 class KafkaUserArgs(TypedDict):
-    """What a KafkaUser needs."""
+    """Arguments of a KafkaUser."""
 
     namespace: pulumi.Input[str]
-    """Namespace of the cluster; Strimzi looks for the password's Secret nowhere else."""
+    """Namespace of the cluster, the only one in which Strimzi looks for the password's Secret."""
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
     user_name: pulumi.Input[str]
     """Name of the user."""
     acls: list[KafkaAclArgs]
-    """All that the user may do."""
+    """Everything that the user may do."""
     cluster_domain: NotRequired[pulumi.Input[str]]
     """DNS domain of the Kubernetes cluster; ``cluster.local`` by default."""
     rotation: NotRequired[pulumi.Input[str]]
-    """Any text; another one is another password."""
+    """Any text. Change this value to rotate the password."""
     wait: NotRequired[bool]
     """Whether to wait until the user can log in; true by default."""
     timeout: NotRequired[str]
@@ -49,7 +36,7 @@ class KafkaUserArgs(TypedDict):
 
 
 class KafkaUser(pulumi.ComponentResource):
-    """A SCRAM-SHA-512 user whose password is made here, so that clients can be given it before Strimzi has run."""
+    """A SCRAM-SHA-512 user whose password the program generates, so that clients get it before Strimzi has run."""
 
     user_name: pulumi.Output[str]
     """Name of the user."""
@@ -58,14 +45,14 @@ class KafkaUser(pulumi.ComponentResource):
     password: pulumi.Output[str]
     """The password, a secret."""
     bootstrap_address: pulumi.Output[str]
-    """Host and port that clients start from."""
+    """Host and port of the brokers."""
 
     def __init__(self, name: str, args: KafkaUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        faults = list(kafka.acl_faults(args["acls"]))
+        faults = list(acl_faults(args["acls"]))
         if faults:
-            raise pulumi.RunError("\n  ".join([f"KafkaUser {name}: its ACLs are wrong:", *faults]))
+            raise pulumi.RunError("\n  ".join([f"KafkaUser {name}: the ACLs are invalid:", *faults]))
         super().__init__("kafka-on-istio:index:KafkaUser", name, dict(args), opts)
-        # 32 is the least that FIPS mode takes, and Strimzi writes the password into a JAAS string unescaped.
+        # FIPS mode requires 32 characters, and Strimzi writes the password into a JAAS string without escaping.
         password = RandomPassword(
             f"{name}-password",
             length=32,
@@ -97,13 +84,13 @@ class KafkaUser(pulumi.ComponentResource):
                         "type": "scram-sha-512",
                         "password": {"valueFrom": {"secretKeyRef": {"name": self.secret_name, "key": PASSWORD_KEY}}},
                     },
-                    "authorization": {"type": "simple", "acls": [kafka.acl_rule(acl) for acl in args["acls"]]},
+                    "authorization": {"type": "simple", "acls": [acl_rule(acl) for acl in args["acls"]]},
                 },
             },
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
-        self.user_name = made(args["user_name"], self._user)
+        self.user_name = available(args["user_name"], self._user)
         self.bootstrap_address = kafka_names(args).apply(lambda of: of.bootstrap_address)
         self.register_outputs(
             {
@@ -114,10 +101,31 @@ class KafkaUser(pulumi.ComponentResource):
             }
         )
 
+    @classmethod
+    def from_settings(cls, settings: Settings, user: model.KafkaUser, opts: pulumi.ResourceOptions) -> Self:
+        """Create a user of the access model."""
+        return cls(
+            user.name,
+            {
+                "namespace": settings.kafka_namespace,
+                "cluster_name": settings.kafka_cluster,
+                "user_name": user.name,
+                "acls": [
+                    {"resource": acl.resource, "name": acl.name, "operations": list(acl.operations)}
+                    for acl in user.acls
+                ],
+                "cluster_domain": settings.cluster_domain,
+                "rotation": f"{settings.password_rotation}.{settings.user_password_rotation.get(user.name, 1)}",
+                "wait": settings.wait_for_ready,
+                "timeout": settings.timeouts.custom_resource,
+            },
+            opts,
+        )
+
     def credentials(
         self, name: str, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
-    ) -> KafkaCredentials:
-        """Return what a client in ``namespace`` needs to log in as this user, once the user can."""
+    ) -> KafkaLogin:
+        """Return what a client in ``namespace`` needs to log in as this user, available once the user can log in."""
         return KafkaCredentials(
             name,
             {
@@ -127,4 +135,4 @@ class KafkaUser(pulumi.ComponentResource):
                 "bootstrap_address": self.bootstrap_address,
             },
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self._user])),
-        )
+        ).login

@@ -1,4 +1,4 @@
-"""Custom resources out of plain manifests."""
+"""Custom resources from plain manifests, and what all components share."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -10,8 +10,8 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 T = TypeVar("T")
 
 
-def made(value: pulumi.Input[T], resource: pulumi.Resource) -> pulumi.Output[T]:
-    """Return a value that is known at once, such that whatever uses it waits until the resource is there."""
+def available(value: pulumi.Input[T], resource: pulumi.Resource) -> pulumi.Output[T]:
+    """Return a known value as an output that resolves once the resource is created."""
     both: pulumi.Output[list[Any]] = pulumi.Output.all(value, resource.urn)
     return both.apply(lambda found: found[0])
 
@@ -22,7 +22,7 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(*parts: pulumi.Input[Mapping[str, Any]] | None) -> pulumi.Output[dict[str, str]]:
-    """Return labels or annotations laid over each other, the later ones over the earlier."""
+    """Return labels or annotations merged, the later ones over the earlier."""
     every: pulumi.Output[list[Any]] = pulumi.Output.all(*(part for part in parts if part is not None))
     return every.apply(lambda found: {key: text for part in found for key, text in part.items()})
 
@@ -50,7 +50,7 @@ def custom_resource(
 def create_all(name: str, manifests: Iterable[dict[str, Any]], parent: pulumi.Resource) -> list[str]:
     """Create the objects of manifests whose names and namespaces are plain text.
 
-    Returns what was made, each as ``kind/namespace/name``.
+    Returns what was created, each as ``kind/namespace/name``.
     """
     created = []
     for manifest in manifests:
@@ -62,7 +62,7 @@ def create_all(name: str, manifests: Iterable[dict[str, Any]], parent: pulumi.Re
 
 
 def policy(name: str, manifest: dict[str, Any], *, opts: pulumi.ResourceOptions) -> None:
-    """Create a NetworkPolicy, or a resource of Istio's, out of its manifest."""
+    """Create a NetworkPolicy, or a resource of Istio's, from its manifest."""
     if manifest["kind"] == "NetworkPolicy":
         NetworkPolicy(name, metadata=manifest["metadata"], spec=manifest["spec"], opts=opts)
     else:
@@ -76,5 +76,17 @@ def timeouts(duration: str | None) -> pulumi.CustomTimeouts:
 
 
 def await_annotations(wait: bool) -> dict[str, str]:
-    """Annotations of a Deployment or Service that says whether to wait until it is ready."""
+    """Return the annotations of a Deployment or Service that tell whether to wait until it is ready."""
     return {} if wait else {"pulumi.com/skipAwait": "true"}
+
+
+def check_exclusive(component: str, args: Mapping[str, Any], complete: str, others: Iterable[str]) -> None:
+    """Raise pulumi.RunError if ``args`` has a complete specification, and others that it would override."""
+    both = [other for other in others if other in args]
+    if complete in args and both:
+        raise pulumi.RunError(f"{component}: {complete} replaces {', '.join(both)}; set only one of them")
+
+
+def deprecated(component: pulumi.Resource, old: str, new: str) -> None:
+    """Log that an input is deprecated."""
+    pulumi.log.warn(f"the input {old} is deprecated and will be removed in the next release; use {new}", component)

@@ -1,40 +1,58 @@
 """A namespace whose pods belong to the mesh."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, Self, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, NamespacePatch, ResourceQuota
 
 from components.chart import stack_owner
-from components.manifest import made, merged, policy, present
-from model import policies
-from model.ownership import ANNOTATION
+from components.manifest import available, deprecated, merged, policy, present
+from kafka_on_istio.ownership import ANNOTATION
+from kafka_on_istio.policies.default_deny import default_deny, mutual_tls
+from kafka_on_istio.settings.settings import Settings
 
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 """Label by which Kubernetes enforces a Pod Security Standard in a namespace."""
 
+_CONTAINER_DEFAULTS: Final = {
+    "limits": [
+        {
+            "type": "Container",
+            "default": {"cpu": "500m", "memory": "512Mi"},
+            "defaultRequest": {"cpu": "100m", "memory": "256Mi"},
+        }
+    ]
+}
+"""For containers without requests and limits, such as those of Strimzi's entity operator: a quota refuses them."""
+
 
 class MeshNamespaceArgs(TypedDict):
-    """What a MeshNamespace needs."""
+    """Arguments of a MeshNamespace."""
 
     namespace: pulumi.Input[str]
     """Name of the namespace."""
     exists: NotRequired[bool]
-    """Whether the namespace exists already: it is labelled, and never created or deleted; false by default."""
-    injected: NotRequired[bool]
+    """Whether the namespace already exists: it is labelled, and never created or deleted; false by default."""
+    sidecar_injection: NotRequired[bool]
     """Whether Istio injects a sidecar into its pods; false by default."""
+    injected: NotRequired[bool]
+    """Deprecated: use ``sidecar_injection``."""
+    isolated: NotRequired[bool]
+    """Enforces strict mTLS and default deny; requires Istio's CRDs. False by default."""
     closed: NotRequired[bool]
-    """Whether all is mutual TLS in it, and nothing may talk to anything but by further policies; needs Istio's CRDs."""
+    """Deprecated: use ``isolated``."""
     labels: NotRequired[pulumi.Input[dict[str, str]]]
-    """Further labels."""
+    """Additional labels."""
     annotations: NotRequired[pulumi.Input[dict[str, str]]]
     """Annotations."""
     pod_security: NotRequired[pulumi.Input[str]]
-    """Pod Security Standard that is enforced; left out, it is the cluster's."""
+    """Pod Security Standard that is enforced; the cluster's default if not set."""
+    hard_quota: NotRequired[pulumi.Input[dict[str, str]]]
+    """``spec.hard`` of a ResourceQuota; containers without requests and limits then get defaults. No quota if not set."""
     quota: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Specification of the ResourceQuota; left out, there is none."""
+    """Deprecated: use ``hard_quota``. Spec of the ResourceQuota."""
     container_defaults: NotRequired[pulumi.Input[dict[str, Any]]]
-    """Specification of the LimitRange; left out, there is none."""
+    """Spec of the LimitRange, in place of the defaults that ``hard_quota`` brings."""
 
 
 def labelled_namespace(
@@ -59,14 +77,18 @@ def labelled_namespace(
 
 
 class MeshNamespace(pulumi.ComponentResource):
-    """A namespace, labelled for sidecar injection where there is a data plane, and closed where asked for."""
+    """A namespace with sidecar injection, isolation, a Pod Security Standard and a quota, each if set."""
 
     namespace: pulumi.Output[str]
     """Name of the namespace."""
 
     def __init__(self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
-        labels: dict[str, Any] = {"istio-injection": "enabled"} if args.get("injected") else {}
+        for old, new in (("injected", "sidecar_injection"), ("closed", "isolated"), ("quota", "hard_quota")):
+            if old in args:
+                deprecated(self, old, new)
+        is_injected = args.get("sidecar_injection", args.get("injected", False))
+        labels: dict[str, Any] = {"istio-injection": "enabled"} if is_injected else {}
         if "pod_security" in args:
             labels[POD_SECURITY_LABEL] = args["pod_security"]
         namespace = labelled_namespace(
@@ -77,17 +99,32 @@ class MeshNamespace(pulumi.ComponentResource):
             exists=args.get("exists", False),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # They hold no data, and can be taken away where the namespace cannot.
+        # They hold no data, so they can be deleted if the namespace is protected.
         within = pulumi.ResourceOptions(parent=self, depends_on=[namespace], protect=False, retain_on_delete=False)
         metadata: Any = {"name": "pods", "namespace": args["namespace"]}
-        if "quota" in args:
-            quota: Any = args["quota"]
+        quota: Any = {"hard": args["hard_quota"]} if "hard_quota" in args else args.get("quota")
+        if quota:
             ResourceQuota(f"{name}-quota", metadata=metadata, spec=quota, opts=within)
-        if "container_defaults" in args:
-            defaults: Any = args["container_defaults"]
+        defaults: Any = args.get("container_defaults") or (_CONTAINER_DEFAULTS if "hard_quota" in args else None)
+        if defaults:
             LimitRange(f"{name}-container-defaults", metadata=metadata, spec=defaults, opts=within)
-        if args.get("closed"):
-            for manifest in (policies.mutual_tls(args["namespace"]), *policies.default_deny(args["namespace"])):
+        if args.get("isolated", args.get("closed")):
+            for manifest in (mutual_tls(args["namespace"]), *default_deny(args["namespace"])):
                 policy(f"{name}-{manifest['kind'].lower()}", manifest, opts=within)
-        self.namespace = made(args["namespace"], namespace)
+        self.namespace = available(args["namespace"], namespace)
         self.register_outputs({"namespace": self.namespace})
+
+    @classmethod
+    def from_settings(cls, settings: Settings, purpose: str, opts: pulumi.ResourceOptions | None = None) -> Self:
+        """Create one of the stack's namespaces, by its purpose: ``kafka``, ``application`` or ``strimzi``."""
+        namespace = settings.namespaces[purpose]
+        args: MeshNamespaceArgs = {
+            "namespace": namespace,
+            "exists": namespace in settings.existing_namespaces,
+            "sidecar_injection": settings.sidecar_injection,
+            "pod_security": settings.pod_security.value,
+        }
+        quota = {"kafka": settings.quotas.kafka, "application": settings.quotas.application}.get(purpose)
+        if quota:
+            args["hard_quota"] = quota
+        return cls(purpose, args, opts)

@@ -1,4 +1,4 @@
-"""Where calls go in the mesh."""
+"""Routes in the mesh."""
 
 from typing import Any, TypedDict
 
@@ -8,17 +8,17 @@ from components.manifest import create_all
 
 
 class MeshRoutesArgs(TypedDict):
-    """What MeshRoutes need."""
+    """Arguments of MeshRoutes."""
 
     routes: list[dict[str, Any]]
     """Manifests ``{apiVersion, kind, metadata, spec}`` of DestinationRules and VirtualServices, with plain metadata."""
 
 
 class MeshRoutes(pulumi.ComponentResource):
-    """The versions of services, and how calls are shared out over them; what they lead to must be there."""
+    """How calls are distributed over the versions of services, whose pods must exist."""
 
     route_names: pulumi.Output[list[str]]
-    """What was made, each as ``kind/namespace/name``."""
+    """What was created, each as ``kind/namespace/name``."""
 
     def __init__(self, name: str, args: MeshRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshRoutes", name, dict(args), opts)

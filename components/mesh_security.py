@@ -1,4 +1,4 @@
-"""Everything that says who may talk to whom in the mesh and below it."""
+"""The policies of the mesh and the network."""
 
 from typing import Any, TypedDict
 
@@ -8,17 +8,17 @@ from components.manifest import create_all
 
 
 class MeshSecurityArgs(TypedDict):
-    """What MeshSecurity needs."""
+    """Arguments of MeshSecurity."""
 
     policies: list[dict[str, Any]]
     """Manifests ``{apiVersion, kind, metadata, spec}`` of Istio resources and NetworkPolicies, with plain metadata."""
 
 
 class MeshSecurity(pulumi.ComponentResource):
-    """The policies of mesh and network, and the ways in and out: closed by default, open where declared."""
+    """Policies of the mesh and the network, the ingress and the hosts outside: default deny, with allow rules."""
 
     policy_names: pulumi.Output[list[str]]
-    """What was made, each as ``kind/namespace/name``."""
+    """What was created, each as ``kind/namespace/name``."""
 
     def __init__(self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:MeshSecurity", name, dict(args), opts)

@@ -1,41 +1,42 @@
-"""Traces, metrics and the picture of the mesh."""
+"""Traces, metrics and Kiali."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
-from components.chart import ChartSource, install
+from components.chart import ChartSource, chart_sources, install
 from components.manifest import custom_resource, timeouts
-from model import names
+from kafka_on_istio import names
+from kafka_on_istio.settings.settings import Settings
 
 
 class ObservabilityArgs(TypedDict):
-    """What Observability needs."""
+    """Arguments of Observability."""
 
     namespace: pulumi.Input[str]
-    """Namespace of the control plane, where the tools go."""
+    """Namespace of the control plane and the tools."""
     tracing_provider: pulumi.Input[str]
     """Name of the tracing provider in the mesh configuration."""
     sampling: pulumi.Input[int]
     """Percentage of requests that are traced."""
     otlp_endpoint: pulumi.Input[str]
-    """URL that takes traces by OTLP over gRPC."""
+    """URL that receives traces by OTLP over gRPC."""
     jaeger: NotRequired[ChartSource]
-    """Jaeger's chart; left out, it is not installed."""
+    """Jaeger's chart; not installed if not set."""
     jaeger_name: pulumi.Input[str]
     """Release name of Jaeger."""
     jaeger_url: pulumi.Input[str]
     """URL of Jaeger inside the cluster."""
     prometheus: NotRequired[ChartSource]
-    """Prometheus' chart; left out, it is not installed."""
+    """Prometheus' chart; not installed if not set."""
     prometheus_url: pulumi.Input[str]
     """URL of Prometheus inside the cluster."""
     kiali: NotRequired[ChartSource]
-    """Kiali's chart; left out, it is not installed."""
+    """Kiali's chart; not installed if not set."""
     kiali_signing_key: NotRequired[str]
-    """Name of the Secret to make with the key that signs Kiali's logins; Kiali's values refer to its key ``key``."""
+    """Name of a Secret to create with the key that signs Kiali's logins; Kiali's values refer to its key ``key``."""
     kiali_url: pulumi.Input[str]
     """URL of Kiali inside the cluster."""
     wait: NotRequired[bool]
@@ -45,10 +46,10 @@ class ObservabilityArgs(TypedDict):
 
 
 class Observability(pulumi.ComponentResource):
-    """Jaeger, Prometheus and Kiali, each if asked for, and the mesh's telemetry wired to them."""
+    """Jaeger, Prometheus and Kiali, each if set, and the mesh's telemetry."""
 
     otlp_endpoint: pulumi.Output[str]
-    """URL that takes traces by OTLP over gRPC."""
+    """URL that receives traces by OTLP over gRPC."""
     jaeger_url: pulumi.Output[str]
     """URL of Jaeger inside the cluster."""
     prometheus_url: pulumi.Output[str]
@@ -113,8 +114,33 @@ class Observability(pulumi.ComponentResource):
             }
         )
 
+    @classmethod
+    def from_settings(cls, settings: Settings, opts: pulumi.ResourceOptions) -> Self:
+        """Create the tools that are enabled."""
+        args: ObservabilityArgs = {
+            "namespace": settings.istio_namespace,
+            "tracing_provider": names.TRACING_PROVIDER,
+            "sampling": settings.tracing_sampling,
+            "otlp_endpoint": names.otlp_endpoint(settings),
+            "jaeger_name": settings.otlp_service,
+            "jaeger_url": names.jaeger_url(settings),
+            "prometheus_url": names.prometheus_url(settings),
+            "kiali_url": names.kiali_url(settings),
+            "wait": settings.wait_for_ready,
+            "timeout": settings.timeouts.chart,
+        }
+        charts = chart_sources(settings)
+        if "jaeger" in charts:
+            args["jaeger"] = charts["jaeger"]
+        if "prometheus" in charts:
+            args["prometheus"] = charts["prometheus"]
+        if "kiali" in charts:
+            args["kiali"] = charts["kiali"]
+            args["kiali_signing_key"] = names.KIALI_SIGNING_KEY
+        return cls("observability", args, opts)
+
     def _signing_key(self, name: str, namespace: pulumi.Input[str], secret: str) -> Secret:
-        """Make the key once: 32 characters, one of the three lengths that Kiali takes (16, 24, 32)."""
+        """Create the key: 32 characters, one of the three lengths that Kiali accepts (16, 24, 32)."""
         key = RandomPassword(
             f"{name}-kiali-signing-key", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )

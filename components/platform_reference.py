@@ -1,37 +1,39 @@
-"""A platform that this stack has not made."""
+"""A platform that this stack does not create."""
 
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 import pulumi
 
-from model import platform
-from model.settings import SettingsError
+from kafka_on_istio import names
+from kafka_on_istio.outputs import platform
+from kafka_on_istio.settings.errors import SettingsError
+from kafka_on_istio.settings.settings import Settings
 
 
 class PlatformReferenceArgs(TypedDict):
-    """What a PlatformReference needs."""
+    """Arguments of a PlatformReference."""
 
     stack: str
-    """The stack that made the platform, as ``organization/project/stack``; empty where it was made by other means."""
+    """The stack that created the platform, ``organization/project/stack``; empty if it was installed by other means."""
     namespace: str
     """Namespace of its control plane."""
     gateway_host: str
-    """DNS name of its ingress gateway inside the cluster, for want of the stack's word on where that is reached."""
+    """DNS name of its ingress gateway inside the cluster, the ingress address if there is no stack to ask."""
     assumed: dict[str, Any]
-    """What is taken for granted of it, as ``model.platform.assumed`` says."""
+    """What this stack assumes of it, as ``kafka_on_istio.outputs.platform.assumed`` returns it."""
 
 
 class PlatformReference(pulumi.ComponentResource):
-    """The platform of another stack, or one that no stack has made, in place of one's own.
+    """The platform of another stack, or one that was installed by other means.
 
-    ``ready`` is what everything of the application depends on. Where there is a stack to ask it fails, before anything
-    is made, with a line for each thing that is taken for granted and not so.
+    ``ready`` is what everything of the application depends on. With a stack to ask, it fails before anything is created,
+    with a line for each assumption that does not hold.
     """
 
     namespace: pulumi.Output[str]
     """Namespace of the control plane."""
     ingress_address: pulumi.Output[str]
-    """Where the platform's gateway is reached."""
+    """Address of the platform's gateway."""
 
     def __init__(self, name: str, args: PlatformReferenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:PlatformReference", name, dict(args), opts)
@@ -46,8 +48,21 @@ class PlatformReference(pulumi.ComponentResource):
             self.ingress_address = reference.get_output("ingressAddress")
         self.register_outputs({"namespace": self.namespace, "ingressAddress": self.ingress_address})
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Refer to the platform that the settings name."""
+        return cls(
+            "platform",
+            {
+                "stack": settings.platform_stack,
+                "namespace": settings.istio_namespace,
+                "gateway_host": names.gateway_host(settings),
+                "assumed": platform.assumed(settings),
+            },
+        )
+
     def _agreed(self, reference: pulumi.StackReference, args: PlatformReferenceArgs) -> pulumi.Output[pulumi.Resource]:
-        """Return the reference once its stack has been found to be what is taken for granted."""
+        """Return the reference once its stack matches the assumptions."""
 
         def agreed(found: dict[str, Any] | None) -> pulumi.Resource:
             faults = list(platform.disagreements(args["stack"], args["assumed"], found))

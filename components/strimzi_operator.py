@@ -1,16 +1,17 @@
 """Strimzi's cluster operator."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import pulumi
 
-from components.chart import ChartSource, install
-from components.manifest import made, timeouts
-from model import names
+from components.chart import ChartSource, chart_sources, install
+from components.manifest import available, timeouts
+from kafka_on_istio import names
+from kafka_on_istio.settings.settings import Settings
 
 
 class StrimziOperatorArgs(TypedDict):
-    """What a StrimziOperator needs."""
+    """Arguments of a StrimziOperator."""
 
     namespace: pulumi.Input[str]
     """Namespace of the operator, which must exist."""
@@ -38,5 +39,19 @@ class StrimziOperator(pulumi.ComponentResource):
             wait=args.get("wait", True),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(args.get("timeout"))),
         )
-        self.namespace = made(args["namespace"], chart)
+        self.namespace = available(args["namespace"], chart)
         self.register_outputs({"namespace": self.namespace})
+
+    @classmethod
+    def from_settings(cls, settings: Settings, opts: pulumi.ResourceOptions) -> Self:
+        """Create the stack's operator."""
+        return cls(
+            "strimzi",
+            {
+                "namespace": settings.strimzi_namespace,
+                "chart": chart_sources(settings)["strimzi"],
+                "wait": settings.wait_for_ready,
+                "timeout": settings.timeouts.chart,
+            },
+            opts,
+        )

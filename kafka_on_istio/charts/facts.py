@@ -7,8 +7,8 @@ Policies name workloads of charts before these exist, and values are set by keys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model import names
-from model.settings import Settings
+from kafka_on_istio import names
+from kafka_on_istio.settings.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def chart_facts(settings: Settings) -> dict[str, ChartFacts]:
     found = {"base": _base(), "istiod": _istiod(settings), "strimzi": _strimzi(settings)}
     if settings.cni:
         found["cni"] = _cni()
-    if settings.injected:
+    if settings.sidecar_injection:
         found["gateway"] = _gateway(settings)
     if settings.jaeger:
         found["jaeger"] = _jaeger(settings)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from model.settings import Service, Settings, Version
+from kafka_on_istio.settings.application import Service, Version
+from kafka_on_istio.settings.settings import Settings
 
 SERVICE_PORT = 8080
 """Port on which every service of the application listens."""
@@ -46,6 +47,9 @@ OPERATOR_LABELS = {"name": OPERATOR}
 GATEWAY = "istio-ingressgateway"
 """Name of the ingress gateway's Helm release."""
 
+GATEWAY_RESOURCE = "ingress"
+"""Name of the Gateway resource, of its VirtualService and of the gateway's policies."""
+
 GATEWAY_PORT = 80
 """Port on which the ingress gateway takes HTTP."""
 
@@ -61,9 +65,9 @@ def workload(service: Service, version: Version) -> str:
     return f"{service.name}-{version.name}"
 
 
-def labels(service: Service, version: Version) -> dict[str, str]:
+def labels(service: str, version: str) -> dict[str, str]:
     """Labels that select the pods of a version."""
-    return {"app": service.name, "version": version.name}
+    return {"app": service, "version": version}
 
 
 def identity(trust_domain: str, namespace: str, service_account: str) -> str:

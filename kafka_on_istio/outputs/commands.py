@@ -1,11 +1,11 @@
-"""What a user can type once the system is up."""
+"""Shell commands that show what a stack has created."""
 
-from model import names
-from model.settings import Settings
+from kafka_on_istio import names
+from kafka_on_istio.settings.settings import Settings
 
 
 def to_try(settings: Settings) -> dict[str, str]:
-    """Return shell commands by what they show."""
+    """Return shell commands, by what they show."""
     kafka, application = settings.kafka_namespace, settings.application_namespace
     if not settings.has_application:
         return {
@@ -19,7 +19,7 @@ def to_try(settings: Settings) -> dict[str, str]:
     }
     if settings.services:
         commands["application"] = f"kubectl -n {application} get pods"
-    if settings.injected:
+    if settings.sidecar_injection:
         commands["open"] = f"kubectl {gateway}"
         if settings.routes:
             commands["call"] = f"curl http://localhost:8080{settings.routes[0].path}"

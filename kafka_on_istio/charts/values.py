@@ -5,8 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model import alerts, names
-from model.settings import Chart, Monitoring, Platform, PodSecurity, Settings
+from kafka_on_istio import names
+from kafka_on_istio.charts import alerts
+from kafka_on_istio.merge import merge
+from kafka_on_istio.settings.cluster import Platform, PodSecurity
+from kafka_on_istio.settings.mesh import Chart
+from kafka_on_istio.settings.observability import Monitoring
+from kafka_on_istio.settings.settings import Settings
 
 ACCESS_LOG = {
     "start_time": "%START_TIME%",
@@ -38,15 +43,6 @@ ACCESS_LOG = {
 """Fields of every access-log line: who called whom, and over which TLS."""
 
 
-def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one tree of values over another, as Helm does with several values files."""
-    result = dict(values)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return result
-
-
 def _platform(settings: Settings) -> dict[str, Any]:
     # Istio's charts know platforms by a profile each, and plain Kubernetes is the one that has none.
     return {} if settings.platform is Platform.KUBERNETES else {"platform": settings.platform.value}
@@ -58,7 +54,7 @@ def _control_plane(settings: Settings, **values: Any) -> dict[str, Any]:
 
 def base(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``base`` (the CRDs)."""
-    return merged(
+    return merge(
         {
             "global": _control_plane(settings),
             "defaultRevision": "default",
@@ -95,17 +91,17 @@ def istiod(settings: Settings) -> dict[str, Any]:
         values["global"]["proxy"]["seccompProfile"] = {"type": "RuntimeDefault"}
     if settings.cni:
         values["pilot"] = {"cni": {"enabled": True}}
-    return merged(values, settings.chart_values.istiod)
+    return merge(values, settings.chart_values.istiod)
 
 
 def cni(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``cni``."""
-    return merged({"global": _platform(settings)}, settings.chart_values.cni)
+    return merge({"global": _platform(settings)}, settings.chart_values.cni)
 
 
 def gateway(settings: Settings) -> dict[str, Any]:
     """Values of Istio's chart ``gateway``."""
-    return merged(
+    return merge(
         {
             "global": _platform(settings),
             "name": names.GATEWAY,
@@ -137,12 +133,12 @@ def strimzi(settings: Settings) -> dict[str, Any]:
             # What it makes is held to the same.
             "extraEnvs": [{"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": "restricted"}],
         }
-    return merged(values, settings.chart_values.strimzi)
+    return merge(values, settings.chart_values.strimzi)
 
 
 def jaeger(settings: Settings) -> dict[str, Any]:
     """Values of Jaeger's chart (v2, all in one, spans in memory)."""
-    return merged({"fullnameOverride": settings.otlp_service}, settings.chart_values.jaeger)
+    return merge({"fullnameOverride": settings.otlp_service}, settings.chart_values.jaeger)
 
 
 def prometheus(settings: Settings) -> dict[str, Any]:
@@ -156,12 +152,12 @@ def prometheus(settings: Settings) -> dict[str, Any]:
     }
     if settings.monitoring is Monitoring.FULL:
         values["serverFiles"] = {"alerting_rules.yml": {"groups": alerts.groups()}}
-    return merged(values, settings.chart_values.prometheus)
+    return merge(values, settings.chart_values.prometheus)
 
 
 def kiali(settings: Settings) -> dict[str, Any]:
     """Values of Kiali's chart, wired to Prometheus and Jaeger."""
-    return merged(
+    return merge(
         {
             # The chart draws another key at each render where none is given, and puts it in a ConfigMap.
             "login_token": {"signing_key": f"secret:{names.KIALI_SIGNING_KEY}:{names.KIALI_SIGNING_KEY_KEY}"},
@@ -210,7 +206,7 @@ def releases(settings: Settings) -> Iterator[Release]:
     yield istio("istiod", settings.istio_charts.istiod, names.ISTIOD_RELEASE, istiod(settings))
     if settings.cni:
         yield istio("cni", settings.istio_charts.cni, names.CNI_RELEASE, cni(settings))
-    if settings.injected:
+    if settings.sidecar_injection:
         yield istio("gateway", settings.istio_charts.gateway, names.GATEWAY, gateway(settings))
     yield other("strimzi", settings.strimzi_chart, names.STRIMZI_RELEASE, settings.strimzi_namespace, strimzi(settings))
     tools = settings.istio_namespace

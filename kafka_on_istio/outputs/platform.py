@@ -1,11 +1,11 @@
-"""What a platform says of itself, and what a stack of the application alone takes for granted of it."""
+"""The stack output ``platform``, and what a stack with layer ``application`` assumes of it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from model.settings import NAMESPACE, Settings
+from kafka_on_istio.settings.settings import NAMESPACE, Settings
 
 _SHARED = (
     "platform",
@@ -20,21 +20,21 @@ _SHARED = (
     "pod_security",
     "monitoring",
 )
-"""Settings of both: what an application names of its platform, it derives from them."""
+"""Settings that both stacks share: an application derives the names of its platform from them."""
 
 
 def exported(settings: Settings) -> dict[str, Any]:
-    """Return what other stacks need to know of the platform: the stack output ``platform``.
+    """Return what other stacks need to know of the platform, the stack output ``platform``.
 
-    Settings by their keys, and under ``watchedNamespaces`` where the Strimzi operator looks for Kafka (``*``:
-    everywhere).
+    It has settings by their keys, and under ``watchedNamespaces`` the namespaces that the Strimzi operator watches (``*``:
+    all).
     """
     watched = {settings.strimzi_namespace, *settings.strimzi_watch_namespaces}
     return _shared(settings) | {"watchedNamespaces": sorted(watched)}
 
 
 def assumed(settings: Settings) -> dict[str, Any]:
-    """Return what an application takes for granted: settings by their keys, and ``kafkaNamespace``."""
+    """Return what an application assumes: settings by their keys, and ``kafkaNamespace``."""
     return _shared(settings) | {"kafkaNamespace": settings.kafka_namespace}
 
 
@@ -43,16 +43,16 @@ def _shared(settings: Settings) -> dict[str, Any]:
 
 
 def disagreements(stack: str, assumed: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterator[str]:
-    """Compare what is taken for granted with the output ``platform`` of ``stack``; yield a line per fault."""
+    """Compare the assumptions with the output ``platform`` of ``stack``; yield a line per fault."""
     if found is None:
-        yield f"{NAMESPACE}:platformStack = {stack!r}: has no output 'platform'; name a stack that makes a platform"
+        yield f"{NAMESPACE}:platformStack = {stack!r}: has no output 'platform'; name a stack that creates a platform"
         return
     for key, value in assumed.items():
         if key == "kafkaNamespace":
             watched = found["watchedNamespaces"]
             if not {value, "*"} & set(watched):
                 yield (
-                    f"{NAMESPACE}:{key} = {value!r}: the operator of {stack} watches {', '.join(watched)} alone; "
+                    f"{NAMESPACE}:{key} = {value!r}: the operator of {stack} watches only {', '.join(watched)}; "
                     "add it to strimziWatchNamespaces there"
                 )
         elif found.get(key) != value:

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from model.chart_facts import cluster_wide
-from model.settings import NAMESPACE, Settings
+from kafka_on_istio.charts.facts import cluster_wide
+from kafka_on_istio.settings.settings import NAMESPACE, Settings
 
 ANNOTATION = "kafka-on-istio/stack"
 """Key of the annotation whose value is the owner, ``organization/project/stack``."""
@@ -56,7 +56,7 @@ def faults(settings: Settings, owner: str, owners: Mapping[str, str | None]) -> 
 
 
 def _taken(settings: Settings, foreign: Mapping[str, str | None]) -> Iterator[str]:
-    for name in settings.made_namespaces:
+    for name in settings.created_namespaces:
         if f"Namespace/{name}" in foreign:
             yield (
                 f"{_setting(settings, name)} = {name!r}: the namespace exists and is not of this stack"

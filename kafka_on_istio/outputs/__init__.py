@@ -1,0 +1,1 @@
+"""The stack outputs that people and other stacks read."""

@@ -1,0 +1,1 @@
+"""The mesh's and the network's policies: manifests, as pure functions of the access model."""

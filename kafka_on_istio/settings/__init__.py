@@ -1,0 +1,1 @@
+"""The settings of a stack: types, schema by subject, loading and checks."""
