@@ -7,8 +7,8 @@ from copy import deepcopy
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from model.chart_facts import ChartFacts
-from model.ownership import KINDS
+from kafka_on_istio.charts.facts import ChartFacts
+from kafka_on_istio.ownership import KINDS
 
 Render = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
 """Returns a chart's objects for some values."""

@@ -1,7 +1,7 @@
 """``python -m ci.charts``: render the public charts of each stack, and fail on what the program does not expect.
 
 Fetches the charts, so that it needs internet access. What is expected, and where it was read, is in
-``model/chart_facts.py``.
+``kafka_on_istio/charts/facts.py``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import yaml
 from ci.chart_differences import differences
 from ci.command import CommandError, leave
 from ci.stacks import name as stack_of
-from model.chart_facts import chart_facts
-from model.charts import Release, releases
-from model.settings import Settings, SettingsError, load
+from kafka_on_istio.charts.facts import chart_facts
+from kafka_on_istio.charts.values import Release, releases
+from kafka_on_istio.settings.errors import SettingsError
+from kafka_on_istio.settings.loading import load
+from kafka_on_istio.settings.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,8 @@ def stack_settings(directory: Path, stack: str) -> Settings:
 
     :raises CommandError: if they are wrong.
     """
-    declared = yaml.safe_load((directory / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     own = yaml.safe_load((directory / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    values = {key: value["default"] for key, value in declared.items()}
-    values |= {key.rpartition(":")[2]: value for key, value in own.items()}
+    values = {key.rpartition(":")[2]: value for key, value in own.items()}
     try:
         return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
     except SettingsError as error:

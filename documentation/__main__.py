@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
-from documentation import plugin
+from documentation import plugin, project
 from documentation.generated import PLACES, ROOT, filled, parts
+from kafka_on_istio.access.model import json_schema
+from kafka_on_istio.settings.project import project_config
 
 
 def main() -> None:
-    """Write each file that is not current, and say which."""
+    """Write the generated files: Pulumi.yaml first, because the others follow from it."""
+    settings = ROOT / "Pulumi.yaml"
+    current = {settings: project.filled(settings.read_text(encoding="utf-8"), project_config())}
+    current[ROOT / "docs" / "access-model.schema.json"] = json.dumps(json_schema(), indent=2) + "\n"
+    write(current)
     schema = plugin.schema()
     made = parts(schema)
     current = {ROOT / place: filled((ROOT / place).read_text(encoding="utf-8"), made) for place in PLACES}
-    current[plugin.SCHEMA] = plugin.text(schema)
+    write(current | {plugin.SCHEMA: plugin.text(schema)})
+
+
+def write(current: Mapping[Path, str]) -> None:
+    """Write each file that differs, and say which."""
     for path, text in current.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path.relative_to(ROOT)}: written anew\n")
+            sys.stdout.write(f"{path.relative_to(ROOT)}: updated\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A Kafka cluster that Strimzi already runs, taken into the mesh as it is: its manifests, its names, its data.
+"""A Kafka cluster that Strimzi already runs, adopted into the mesh with its manifests, its names and its data.
 
-An object that is there already is taken over, and ``pulumi destroy`` gives it back. The first run refuses nobody; once
-brokers and clients have sidecars, ``enforced`` refuses whoever is not declared.
+Existing objects are adopted, and ``pulumi destroy`` leaves them in place. The first update denies nothing; once brokers
+and clients have sidecars, ``enforced`` denies every client that is not declared.
 """
 
 from pathlib import Path
@@ -9,14 +9,15 @@ from pathlib import Path
 import pulumi
 import yaml
 
-from components import arguments
 from components.configuration import read_settings
 from components.kafka_client import KafkaClient
 from components.kafka_cluster import KafkaCluster
 from components.kafka_topic import KafkaTopic
 from components.mesh_namespace import MeshNamespace
 from components.mesh_security import MeshSecurity
-from model import policies
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.policies import mesh_policies
+from kafka_on_istio.policies.default_deny import mutual_tls
 
 manifests = list(yaml.safe_load_all(Path(__file__).with_name("kafka.yaml").read_text(encoding="utf-8")))
 cluster = next(manifest for manifest in manifests if manifest["kind"] == "Kafka")
@@ -26,7 +27,7 @@ topics = [manifest for manifest in manifests if manifest["kind"] == "KafkaTopic"
 config = pulumi.Config()
 settings = read_settings(
     {
-        "layer": "application",  # Istio and Strimzi are there.
+        "layer": "application",  # Istio and Strimzi exist.
         "strimziNamespace": config.require("strimziNamespace"),
         "kafkaNamespace": cluster["metadata"]["namespace"],
         "existingNamespaces": [cluster["metadata"]["namespace"]],
@@ -36,7 +37,7 @@ settings = read_settings(
     }
 )
 
-namespace = MeshNamespace("kafka", arguments.mesh_namespace(settings, "kafka"))
+namespace = MeshNamespace.from_settings(settings, "kafka")
 kafka = KafkaCluster(
     "kafka",
     {
@@ -74,7 +75,7 @@ for topic in topics:
     )
 
 if config.require_bool("enforced"):
-    # One like this for each workload that uses the cluster. The user is a new one: the workload's own goes on.
+    # One per workload that uses the cluster. The user is new; the workload's own user stays.
     billing = KafkaClient(
         "billing",
         {
@@ -84,17 +85,18 @@ if config.require_bool("enforced"):
             "cluster_namespace": kafka.namespace,
             "cluster_name": kafka.cluster_name,
             "acls": [{"resource": "topic", "name": "invoices", "operations": ["Write", "Describe"]}],
-            "closed": False,  # What else it does goes on.
+            "isolated": False,  # Its other connections stay as they are.
             "wait": settings.wait_for_ready,
         },
     )
     pulumi.export("billing", {"user": billing.user_name, "secret": billing.secret_name, "key": billing.secret_key})
-    MeshSecurity("security", arguments.mesh_security(settings), pulumi.ResourceOptions(depends_on=[namespace, billing]))
+    policies = mesh_policies.security(access_model(settings))
+    MeshSecurity("security", {"policies": policies}, pulumi.ResourceOptions(depends_on=[namespace, billing]))
 else:
-    # For as long as some have a sidecar and some do not.
+    # While some pods have a sidecar and others do not.
     MeshSecurity(
         "security",
-        {"policies": [policies.mutual_tls(settings.kafka_namespace, "PERMISSIVE")]},
+        {"policies": [mutual_tls(settings.kafka_namespace, "PERMISSIVE")]},
         pulumi.ResourceOptions(depends_on=[namespace]),
     )
 

@@ -1,11 +1,10 @@
-"""Kafka in an Istio mesh without the demo application: closed, with a topic, and nobody who may use it yet.
+"""Kafka in an Istio mesh without the demo application: default deny, one topic, and no users yet.
 
-A stack's file sets whatever the main program's stacks can (``kafka-on-istio:kafkaNodePools``, say).
+The stack's file takes the same settings as the main program's stacks, such as ``kafka-on-istio:kafkaNodePools``.
 """
 
 import pulumi
 
-from components import arguments
 from components.cluster_facts import read_cluster
 from components.configuration import read_settings
 from components.istio_control_plane import IstioControlPlane
@@ -14,32 +13,37 @@ from components.kafka_topic import KafkaTopic
 from components.mesh_namespace import MeshNamespace
 from components.mesh_security import MeshSecurity
 from components.strimzi_operator import StrimziOperator
-from model import access
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.access.model import to_json
+from kafka_on_istio.policies import mesh_policies
 
 settings = read_cluster().agreed(read_settings({"kafkaCluster": "events", "services": [], "routes": []}))
+access = access_model(settings)
 
-mesh = IstioControlPlane("istio", arguments.istio_control_plane(settings))
-namespace = MeshNamespace(
-    "kafka", arguments.mesh_namespace(settings, "kafka"), pulumi.ResourceOptions(depends_on=[mesh.ready])
-)
-security = MeshSecurity(
-    "security", arguments.mesh_security(settings), pulumi.ResourceOptions(depends_on=[mesh.ready, namespace])
-)
-operator = StrimziOperator(
-    "strimzi", arguments.strimzi_operator(settings), pulumi.ResourceOptions(depends_on=[security])
-)
-kafka = KafkaCluster("kafka", arguments.kafka_cluster(settings), pulumi.ResourceOptions(depends_on=[operator]))
+
+def after(*needs: pulumi.Resource) -> pulumi.ResourceOptions:
+    """Return the options of a resource that depends on others."""
+    return pulumi.ResourceOptions(depends_on=list(needs))
+
+
+mesh = IstioControlPlane.from_settings(settings)
+namespace = MeshNamespace.from_settings(settings, "kafka", after(mesh.ready))
+security = MeshSecurity("security", {"policies": mesh_policies.security(access)}, after(mesh.ready, namespace))
+operator = StrimziOperator.from_settings(settings, after(security))
+kafka = KafkaCluster.from_settings(settings, access, after(operator))
 KafkaTopic(
     "orders",
     {
         "namespace": kafka.namespace,
         "cluster_name": kafka.cluster_name,
         "topic_name": "orders",
-        "spec": {"partitions": 12, "replicas": settings.replicas, "config": {"retention.ms": 86_400_000}},
+        "partitions": 12,
+        "replicas": settings.replicas,
+        "config": {"retention.ms": 86_400_000},
         "wait": settings.wait_for_ready,
     },
-    pulumi.ResourceOptions(depends_on=[kafka]),
+    after(kafka),
 )
 
 pulumi.export("bootstrapAddress", kafka.bootstrap_address)
-pulumi.export("accessModel", access.exported(settings))
+pulumi.export("accessModel", to_json(access))

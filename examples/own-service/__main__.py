@@ -1,4 +1,4 @@
-"""A service of your own: it writes orders to a topic of its own, and can do nothing else."""
+"""A service of your own that writes orders to its topic, and may do nothing else."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ config = pulumi.Config()
 cluster_name, cluster_namespace = config.require("kafkaCluster"), config.require("kafkaNamespace")
 cluster_domain, trust_domain = config.require("clusterDomain"), config.require("trustDomain")
 
-mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "injected": True, "closed": True})
+mesh = MeshNamespace(NAME, {"namespace": config.require("namespace"), "sidecar_injection": True, "isolated": True})
 namespace = mesh.namespace
 within = pulumi.ResourceOptions(depends_on=[mesh])
 topic = KafkaTopic(
@@ -26,7 +26,8 @@ topic = KafkaTopic(
         "namespace": cluster_namespace,
         "cluster_name": cluster_name,
         "topic_name": NAME,
-        "spec": {"partitions": 3, "replicas": config.require_int("replicas")},
+        "partitions": 3,
+        "replicas": config.require_int("replicas"),
     },
 )
 kafka = KafkaClient(
@@ -45,7 +46,7 @@ kafka = KafkaClient(
     within,
 )
 
-# What would be in an image of your own.
+# In your own service, this is in the image.
 source = Path(__file__).with_name("orders.py").read_text(encoding="utf-8")
 program = ConfigMap(
     f"{NAME}-program",

@@ -9,7 +9,7 @@ import pytest
 
 from documentation.generated import ROOT
 from harness.program import Program
-from model import page
+from kafka_on_istio.outputs import page
 from tests.program.summary import STACKS
 
 TEXT = (ROOT / "Pulumi.README.md").read_text(encoding="utf-8")

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
-from model.settings import Settings, load
+from kafka_on_istio.settings.loading import load
+from kafka_on_istio.settings.project import project_config
+from kafka_on_istio.settings.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def defaults() -> dict[str, Any]:
-    """The default of every key, as Pulumi.yaml declares it."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    return {key: value["default"] for key, value in declared.items()}
+    """The default of every key."""
+    return {key: value["default"] for key, value in project_config().items()}
 
 
 @pytest.fixture

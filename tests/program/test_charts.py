@@ -9,10 +9,11 @@ import pytest
 from harness.program import Program
 from harness.randomness import DRAWN
 from harness.values import has_secret, reveal
-from model import charts, names
-from model.access import access_model
-from model.chart_facts import chart_facts
-from model.settings import Settings
+from kafka_on_istio import names
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.charts import values as charts
+from kafka_on_istio.charts.facts import chart_facts
+from kafka_on_istio.settings.settings import Settings
 from tests.program.summary import ROOT, STACKS
 
 Load = Callable[..., Settings]

@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
-from model import alerts, charts, kafka
-from model.access import Authentication, access_model
-from model.policies import kafka_listener_peers, policies
-from model.settings import Settings
+from harness.program import Program
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.access.model import Authentication
+from kafka_on_istio.charts import alerts
+from kafka_on_istio.charts import values as charts
+from kafka_on_istio.policies.network_policies import listener_peers
+from kafka_on_istio.settings.settings import Settings
+from tests.program.derived import policies
+from tests.program.summary import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -59,7 +64,7 @@ def test_prometheus_may_read_metrics_and_nothing_else(settings: Load) -> None:
     loaded = settings(monitoring="full")
     edges = access_model(loaded).out_of("istio-system/prometheus")
     assert {(edge.port, edge.authentication) for edge in edges} == {(15020, Authentication.NETWORK)}
-    assert not any("prometheus" in str(peer) for peer in kafka_listener_peers(loaded))
+    assert not any("prometheus" in str(peer) for peer in listener_peers(access_model(loaded)))
     for item in policies(loaded):
         if item["kind"] == "AuthorizationPolicy":
             assert "prometheus" not in str(item)
@@ -75,15 +80,23 @@ def test_prometheus_reaches_pods_and_the_kubernetes_api_and_nothing_outside(sett
     assert not [item for item in policies(settings()) if item["metadata"]["name"] == "prometheus-access"]
 
 
-def test_kafkas_metrics_go_out_by_its_sidecars(settings: Load) -> None:
-    spec = kafka.kafka_spec(settings(monitoring="full"))["kafka"]
+def kafka_spec(**config: Any) -> dict[str, Any]:
+    """Return the spec of Kafka's brokers in the stack dev."""
+    preview = Program(ROOT).preview(stack="dev", config=config)
+    spec: dict[str, Any] = preview.one("kubernetes:kafka.strimzi.io/v1:Kafka").inputs["spec"]["kafka"]
+    return spec
+
+
+@pytest.mark.program
+def test_sidecars_expose_kafkas_metrics() -> None:
+    spec = kafka_spec(monitoring="full")
     assert spec["metricsConfig"]["type"] == "strimziMetricsReporter"
     assert spec["template"]["pod"]["metadata"]["annotations"] == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9404",
         "prometheus.io/path": "/metrics",
     }
-    assert "metricsConfig" not in kafka.kafka_spec(settings())["kafka"]
+    assert "metricsConfig" not in kafka_spec()
 
 
 def test_prometheus_is_given_the_rules_only_where_it_is_to_warn(settings: Load) -> None:

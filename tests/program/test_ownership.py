@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from model.chart_facts import cluster_wide
-from model.ownership import ANNOTATION, faults, owned
-from model.settings import Settings, SettingsError
-from model.stored import stored
+from kafka_on_istio.charts.facts import cluster_wide
+from kafka_on_istio.charts.stored import stored
+from kafka_on_istio.ownership import ANNOTATION, faults, owned
+from kafka_on_istio.settings.errors import SettingsError
+from kafka_on_istio.settings.settings import Settings
 
 pytestmark = pytest.mark.unit
 

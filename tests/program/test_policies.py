@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from components.cluster_facts import ClusterFacts
-from model import charts, kafka
-from model.access import Acl, access_model, kafka_users
-from model.policies import policies, routes
-from model.settings import Settings, SettingsError
+from components.kafka_acl import acl_faults, acl_rule
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.access.model import Acl
+from kafka_on_istio.charts import values as charts
+from kafka_on_istio.settings.errors import SettingsError
+from kafka_on_istio.settings.settings import Settings
+from tests.program.derived import policies, routes
 
 pytestmark = pytest.mark.unit
 
 Load = Callable[..., Settings]
 
 
-def of_kind(manifests: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
+def of_kind(manifests: Iterable[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
     """Return the specifications of a kind by ``namespace/name``."""
     return {
         f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["spec"]
@@ -268,22 +271,22 @@ def test_calls_are_shared_out_by_weight(settings: Load) -> None:
 
 
 def test_a_rule_is_for_what_it_names() -> None:
-    assert kafka.acl_rule({"resource": "topic", "name": "orders", "operations": ["Write"]}) == {
+    assert acl_rule({"resource": "topic", "name": "orders", "operations": ["Write"]}) == {
         "type": "allow",
         "resource": {"type": "topic", "name": "orders", "patternType": "literal"},
         "operations": ["Write"],
         "host": "*",
     }
-    prefixed = kafka.acl_rule({"resource": "group", "name": "shop-", "pattern": "prefix", "operations": ["Read"]})
+    prefixed = acl_rule({"resource": "group", "name": "shop-", "pattern": "prefix", "operations": ["Read"]})
     assert prefixed["resource"] == {"type": "group", "name": "shop-", "patternType": "prefix"}
-    cluster = kafka.acl_rule({"resource": "cluster", "operations": ["Describe"]})
+    cluster = acl_rule({"resource": "cluster", "operations": ["Describe"]})
     assert cluster["resource"] == {"type": "cluster"}
 
 
 def test_a_rule_that_denies_denies() -> None:
     acl = {"type": "deny", "resource": "topic", "name": "salaries", "operations": ["Read"]}
-    assert kafka.acl_rule(acl)["type"] == "deny"
-    assert list(kafka.acl_faults([acl])) == []
+    assert acl_rule(acl)["type"] == "deny"
+    assert list(acl_faults([acl])) == []
 
 
 def test_every_fault_of_an_acl_is_named_with_what_is_allowed() -> None:
@@ -293,7 +296,7 @@ def test_every_fault_of_an_acl_is_named_with_what_is_allowed() -> None:
         {"resource": "cluster", "name": "a"},
         {"resource": "group", "operations": ["Read"]},
     ]
-    assert list(kafka.acl_faults(acls)) == [
+    assert list(acl_faults(acls)) == [
         "acls[0].type = 'refuse': must be allow or deny",
         "acls[1].resource = 'topics': must be topic or group or cluster or transactionalId",
         "acls[1].patternType: unknown key; allowed are name, operations, pattern, resource, type",
@@ -304,7 +307,7 @@ def test_every_fault_of_an_acl_is_named_with_what_is_allowed() -> None:
 
 
 def test_a_users_rights_are_its_own_topic_and_no_more(settings: Load) -> None:
-    users = {user.name: user for user in kafka_users(settings())}
+    users = {user.name: user for user in access_model(settings()).users}
     assert set(users) == {
         "customer-writer",
         "preference-writer",
@@ -334,5 +337,5 @@ def test_a_new_service_gets_its_edges_user_and_policies_from_its_declaration(
     assert any("cluster.local/ns/demo-app/sa/audit-v1" in rule["from"][0]["source"]["principals"] for rule in rules)
     assert "demo-app/audit-v1-access" in of_kind(made, "NetworkPolicy")
     assert "demo-app/audit-v1" in of_kind(made, "Sidecar")
-    assert "audit-writer" in {user.name for user in kafka_users(loaded)}
+    assert "audit-writer" in {user.name for user in access_model(loaded).users}
     assert "demo-application-log-audit" in access_model(loaded).topics

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from model.settings import Settings, SettingsError, load
+from kafka_on_istio.settings.errors import SettingsError
+from kafka_on_istio.settings.loading import load
+from kafka_on_istio.settings.settings import Settings
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import pytest
 
 from harness.graph import Graph
 from harness.program import Program, ProgramFailedError
-from model.platform import exported
-from model.settings import Settings
+from kafka_on_istio.outputs.platform import exported
+from kafka_on_istio.settings.settings import Settings
 from tests.program.summary import GOLDEN, ROOT, STACKS, summary
 
 pytestmark = pytest.mark.program

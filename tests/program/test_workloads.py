@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.settings import Settings
-from model.workloads import environment
+from kafka_on_istio.environment import environment
+from kafka_on_istio.settings.settings import Settings
 from services.environment import Environment
 from services.settings import answers, calling
 

@@ -14,8 +14,7 @@ import yaml
 from confluent_kafka import KafkaError, Producer
 
 from lab.kafka.broker import Broker
-from model import kafka
-from model.settings import load
+from kafka_on_istio.settings.loading import load
 from services.call_log import configuration
 from services.record import KEY
 from services.report import Place
@@ -30,11 +29,8 @@ LIMIT = 256
 
 
 def topic_settings() -> dict[str, str]:
-    """The settings of a topic that the program makes."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    values = {key: value["default"] for key, value in declared.items()}
-    settings = load({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
-    return {key: str(value) for key, value in kafka.topic_spec(settings, "any")["config"].items()}
+    """The configuration of a topic that the program creates."""
+    return {key: str(value) for key, value in load({}).topic_config.items()}
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from model.access import exported
-from model.settings import load
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.access.model import to_json
+from kafka_on_istio.settings.loading import load
 from verify.access import Model, read
 
 API = ["10.96.0.1/32", "10.0.0.5/32"]
@@ -21,12 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def shipped() -> dict[str, Any]:
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    defaults = {key: value["default"] for key, value in declared.items()}
-    settings = {key: value if isinstance(value, str) else json.dumps(value) for key, value in defaults.items()}
-    settings |= {"apiServerAddresses": json.dumps(API)}
-    found: dict[str, Any] = json.loads(json.dumps(exported(load(settings))))
-    return found
+    return to_json(access_model(load({"apiServerAddresses": json.dumps(API)})))
 
 
 @pytest.fixture(scope="session")

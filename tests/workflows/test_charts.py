@@ -12,7 +12,7 @@ import pytest
 from ci.chart_differences import differences
 from ci.charts import main, stack_settings
 from ci.command import CommandError
-from model.chart_facts import ChartFacts, ChartWorkload
+from kafka_on_istio.charts.facts import ChartFacts, ChartWorkload
 from tests.workflows.conftest import ROOT, workflow
 
 pytestmark = pytest.mark.unit
