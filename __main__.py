@@ -78,6 +78,6 @@ outputs["namespaces"] = {
     **{purpose: namespace.namespace for purpose, namespace in namespaces.items()},
 }
 outputs["commands"] = commands.to_try(settings)
-outputs["readme"] = page.of(Path(__file__).with_name("Pulumi.README.md").read_text(encoding="utf-8"), outputs)
+outputs["readme"] = page.render(Path(__file__).with_name("Pulumi.README.md").read_text(encoding="utf-8"), outputs)
 for name, value in outputs.items():
     pulumi.export(name, value)

@@ -15,7 +15,7 @@ from ci.command import CommandError, git, leave
 _SETTINGS: Final = "Pulumi.{}.yaml"
 _PROGRAM: Final = ("Pulumi.README.md", "Pulumi.yaml", "__main__.py", "constraints.txt", "requirements.txt")
 """The files, beside those in _FOLDERS, that every stack's resources follow from."""
-_FOLDERS: Final = ("components/", "model/")
+_FOLDERS: Final = ("components/", "kafka_on_istio/")
 
 
 @dataclass(frozen=True)

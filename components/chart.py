@@ -46,8 +46,8 @@ def stack_owner() -> str:
 def _as_stored_and_owned(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
     """Change an object of a chart that has no namespace to what the API server stores, with the stack as its owner.
 
-    Istio's CRDs ask Helm to keep them, which the provider maps to ``retain_on_delete``. A stack deletes what it creates:
-    to the next stack, retained CRDs would have another owner.
+    Istio's CRDs ask Helm to keep them, which the provider maps to ``retain_on_delete``. A stack deletes what it
+    creates: to the next stack, retained CRDs would have another owner.
     """
     props = args.props
     if props.get("kind") not in KINDS or "metadata" not in props:

@@ -11,10 +11,11 @@ import yaml
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
-from components.chart import stack_owner
 from kafka_on_istio.ownership import ANNOTATION, faults
 from kafka_on_istio.settings.errors import SettingsError
 from kafka_on_istio.settings.settings import Settings
+
+from .chart import stack_owner
 
 _TIMEOUT_SECONDS = (5, 30)
 """For the connection and for an answer."""

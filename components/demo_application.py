@@ -4,9 +4,10 @@ from typing import Self, TypedDict
 
 import pulumi
 
-from components.demo_service import DemoService, DemoServiceArgs
-from components.kafka_credentials import KafkaLogin
 from kafka_on_istio.settings.settings import Settings
+
+from .demo_service import DemoService, DemoServiceArgs
+from .kafka_credentials import KafkaLogin
 
 
 class DemoApplicationArgs(TypedDict):
@@ -35,6 +36,7 @@ class DemoApplication(pulumi.ComponentResource):
     ) -> Self:
         """Create the declared services; ``credentials`` are by Kafka user."""
         services = [
-            DemoService.declared(settings, service, credentials.get(service.user or "")) for service in settings.services
+            DemoService.declared(settings, service, credentials.get(service.user or ""))
+            for service in settings.services
         ]
         return cls("demo", {"services": services}, opts)

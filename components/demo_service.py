@@ -7,21 +7,25 @@ from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgsDict
 from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler, HorizontalPodAutoscalerSpecArgsDict
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
+    EnvVarArgsDict,
     PodSecurityContextArgsDict,
+    PodSpecArgsDict,
     ProbeArgsDict,
+    ResourceRequirementsArgsDict,
     Service,
     ServiceAccount,
 )
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.kafka_credentials import KafkaLogin, kafka_environment
-from components.manifest import await_annotations, deprecated, timeouts
-from components.resources import ResourcesArgs
 from kafka_on_istio import names
 from kafka_on_istio.environment import environment
 from kafka_on_istio.settings import application
 from kafka_on_istio.settings.cluster import Platform
 from kafka_on_istio.settings.settings import Settings
+
+from .kafka_credentials import KafkaLogin, kafka_environment
+from .manifest import await_annotations, deprecated, timeouts
+from .resources import ResourcesArgs
 
 _USER: Final = 10001
 """User and group id of the services, as in their image."""
@@ -69,7 +73,7 @@ class DemoServiceArgs(TypedDict):
     program: NotRequired[pulumi.Input[str]]
     """Argument of the image, the program to run; ``service_name`` by default."""
     port: NotRequired[int]
-    """Port of the container and of the Service; 8080 by default. Serves ``/health``, ``/ready`` and ``/metrics`` as well."""
+    """Port of the container, with ``/health``, ``/ready`` and ``/metrics``, and of the Service; 8080 by default."""
     credentials: NotRequired[KafkaLogin]
     """How the service logs in to Kafka, as ``KafkaUser.credentials`` returns it; no Kafka if not set."""
     resources: NotRequired[ResourcesArgs]
@@ -135,16 +139,17 @@ class DemoService(pulumi.ComponentResource):
         account = ServiceAccount(
             f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=below
         )
+        deployment: Any = version.get("deployment") or _deployment(args, version)
         Deployment(
             name,
             metadata=awaited,
-            spec=version.get("deployment") or _deployment(args, version),
+            spec=deployment,
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[account], custom_timeouts=timeouts(args.get("timeout"))
             ),
         )
         lowest, highest = _bounds(args)
-        autoscaler = version.get("autoscaler") or (_autoscaler(args, version) if highest > lowest else None)
+        autoscaler: Any = version.get("autoscaler") or (_autoscaler(args, version) if highest > lowest else None)
         if autoscaler:
             HorizontalPodAutoscaler(f"{name}-autoscaler", metadata=awaited, spec=autoscaler, opts=below)
         # A single pod could not be evicted under a budget.
@@ -208,30 +213,24 @@ def _bounds(args: DemoServiceArgs) -> tuple[int, int]:
 
 def _deployment(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> DeploymentSpecArgsDict:
     labels = _labels(args, version)
-    lowest, highest = _bounds(args)
-    security: PodSecurityContextArgsDict = {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}
-    if "user_id" in args:
-        security = {**security, "run_as_user": args["user_id"], "run_as_group": args["user_id"]}
-    pod = {
+    pod: PodSpecArgsDict = {
         "service_account_name": version["name"],
         "automount_service_account_token": False,
-        "security_context": security,
+        "security_context": _security(args),
         "termination_grace_period_seconds": 30,
         "containers": [_container(args, version)],
         "volumes": [{"name": "tmp", "empty_dir": {}}],
     }
     if "topology_key" in args:
-        spread = {
-            "max_skew": 1,
-            "topology_key": args["topology_key"],
-            "when_unsatisfiable": "ScheduleAnyway",
-            "label_selector": {"match_labels": labels},
-        }
-        pod["topology_spread_constraints"] = [spread]
-    # With scaling the number of pods belongs to the autoscaler.
-    replicas = {"replicas": lowest} if lowest == highest else {}
-    return {
-        **replicas,
+        pod["topology_spread_constraints"] = [
+            {
+                "max_skew": 1,
+                "topology_key": args["topology_key"],
+                "when_unsatisfiable": "ScheduleAnyway",
+                "label_selector": {"match_labels": labels},
+            }
+        ]
+    spec: DeploymentSpecArgsDict = {
         "selector": {"match_labels": labels},
         "strategy": {"type": args.get("strategy", "RollingUpdate")},
         "template": {
@@ -239,20 +238,36 @@ def _deployment(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> Deplo
             "spec": pod,
         },
     }
+    lowest, highest = _bounds(args)
+    # With scaling the number of pods belongs to the autoscaler.
+    if lowest == highest:
+        spec["replicas"] = lowest
+    return spec
+
+
+def _security(args: DemoServiceArgs) -> PodSecurityContextArgsDict:
+    security: PodSecurityContextArgsDict = {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}
+    if "user_id" in args:
+        security["run_as_user"] = args["user_id"]
+        security["run_as_group"] = args["user_id"]
+    return security
 
 
 def _container(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> ContainerArgsDict:
-    variables = [{"name": name, "value": value} for name, value in version.get("environment", {}).items()]
+    variables: list[EnvVarArgsDict] = [
+        {"name": name, "value": value} for name, value in version.get("environment", {}).items()
+    ]
+    login = kafka_environment(args["credentials"]) if "credentials" in args else []
     return {
         "name": args["service_name"],
         "image": args["image"],
         "args": [args.get("program", args["service_name"])],
-        "env": [*variables, *(kafka_environment(args["credentials"]) if "credentials" in args else ())],
+        "env": [*variables, *login],
         "ports": [{"name": "http", "container_port": args.get("port", names.SERVICE_PORT), "protocol": "TCP"}],
         "startup_probe": _probe("/health", period_seconds=1, failure_threshold=60),
         "liveness_probe": _probe("/health", period_seconds=10, failure_threshold=3),
         "readiness_probe": _probe("/ready", period_seconds=5, failure_threshold=3),
-        "resources": args.get("resources", {}),
+        "resources": _resources(args.get("resources", {})),
         "security_context": {
             "allow_privilege_escalation": False,
             "read_only_root_filesystem": True,
@@ -262,21 +277,39 @@ def _container(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> Contai
     }
 
 
-def _probe(path: str, **rest: int) -> ProbeArgsDict:
-    return {"http_get": {"path": path, "port": "http"}, "timeout_seconds": 3, **rest}
+def _resources(args: ResourcesArgs) -> ResourceRequirementsArgsDict:
+    resources: ResourceRequirementsArgsDict = {}
+    if "requests" in args:
+        resources["requests"] = args["requests"]
+    if "limits" in args:
+        resources["limits"] = args["limits"]
+    return resources
+
+
+def _probe(path: str, period_seconds: int, failure_threshold: int) -> ProbeArgsDict:
+    return {
+        "http_get": {"path": path, "port": "http"},
+        "timeout_seconds": 3,
+        "period_seconds": period_seconds,
+        "failure_threshold": failure_threshold,
+    }
 
 
 def _autoscaler(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> HorizontalPodAutoscalerSpecArgsDict:
     scaling = args["autoscaling"]
-    # Of the service's own container: the sidecar's request would dilute it.
-    resource = {
-        "container": args["service_name"],
-        "name": "cpu",
-        "target": {"type": "Utilization", "average_utilization": scaling.get("cpu_percent", 80)},
-    }
     return {
         "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": version["name"]},
         "min_replicas": scaling["min_replicas"],
         "max_replicas": scaling["max_replicas"],
-        "metrics": [{"type": "ContainerResource", "container_resource": resource}],
+        "metrics": [
+            {
+                "type": "ContainerResource",
+                # Of the service's own container: the sidecar's request would dilute it.
+                "container_resource": {
+                    "container": args["service_name"],
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "average_utilization": scaling.get("cpu_percent", 80)},
+                },
+            }
+        ],
     }

@@ -8,12 +8,13 @@ from pulumi_kubernetes.core.v1 import Service
 from pulumi_kubernetes.core.v1.outputs import ServiceStatus
 from pulumi_kubernetes.helm.v4 import Chart
 
-from components.chart import ChartSource, chart_sources, install
-from components.manifest import available, custom_resource, timeouts
-from components.mesh_namespace import POD_SECURITY_LABEL, labelled_namespace
 from kafka_on_istio import names
 from kafka_on_istio.settings.mesh import ServiceType
 from kafka_on_istio.settings.settings import Settings
+
+from .chart import ChartSource, chart_sources, install
+from .manifest import available, custom_resource, timeouts
+from .mesh_namespace import POD_SECURITY_LABEL, labelled_namespace
 
 
 class IngressGatewayArgs(TypedDict):
@@ -70,7 +71,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     gateway_principal: pulumi.Output[str]
     """Identity of the ingress gateway; empty without one."""
     ingress_address: pulumi.Output[str]
-    """Address of its load balancer, else host of its Route, else its DNS name in the cluster; empty without a gateway."""
+    """Address of its load balancer, host of its Route or DNS name in the cluster; empty without a gateway."""
 
     def __init__(self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)

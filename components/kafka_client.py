@@ -5,13 +5,14 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict
 
-from components.kafka_acl import KafkaAclArgs
-from components.kafka_cluster import kafka_names, mesh_identity
-from components.kafka_credentials import kafka_environment
-from components.kafka_user import KafkaUser
-from components.manifest import deprecated, policy
 from kafka_on_istio import names
 from kafka_on_istio.policies import kafka_client
+
+from .kafka_acl import KafkaAclArgs
+from .kafka_cluster import kafka_names, mesh_identity
+from .kafka_credentials import kafka_environment
+from .kafka_user import KafkaUser
+from .manifest import deprecated, policy
 
 
 class KafkaClientArgs(TypedDict):
@@ -63,8 +64,8 @@ class KafkaClient(pulumi.ComponentResource):
     """A Kafka user for one workload, its password in the workload's namespace, and the policies that allow it.
 
     The policies add to those of the cluster's own stack. On brokers without a policy, the first KafkaClient denies all
-    other clients. A workload that is not isolated, in a namespace that is, needs a policy of yours that allows egress to
-    the brokers. An isolated workload is a client of one cluster, because it has one Sidecar.
+    other clients. A workload that is not isolated, in a namespace that is, needs a policy of yours that allows egress
+    to the brokers. An isolated workload is a client of one cluster, because it has one Sidecar.
     """
 
     user_name: pulumi.Output[str]

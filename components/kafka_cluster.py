@@ -5,8 +5,6 @@ from typing import Any, Final, NotRequired, Self, TypedDict
 
 import pulumi
 
-from components.kafka_node_pool import NodePoolArgs, create_node_pool, node_pool
-from components.manifest import available, check_exclusive, custom_resource, present, timeouts
 from kafka_on_istio import names
 from kafka_on_istio.access.model import AccessModel
 from kafka_on_istio.charts.alerts import KAFKA_METRICS
@@ -14,6 +12,9 @@ from kafka_on_istio.merge import merge
 from kafka_on_istio.policies.network_policies import listener_peers
 from kafka_on_istio.settings.observability import Monitoring
 from kafka_on_istio.settings.settings import Settings
+
+from .kafka_node_pool import NodePoolArgs, create_node_pool, node_pool
+from .manifest import available, check_exclusive, custom_resource, present, timeouts
 
 
 class KafkaListenerArgs(TypedDict):
@@ -199,7 +200,7 @@ def _spec(args: KafkaClusterArgs) -> dict[str, Any]:
     metrics = {"type": "strimziMetricsReporter", "values": {"allowList": list(KAFKA_METRICS)}}
     kafka = {
         "version": args.get("version"),
-        "listeners": [_listener(listener) for listener in args.get("listeners", [{}])],
+        "listeners": [_listener(listener) for listener in args.get("listeners", [KafkaListenerArgs()])],
         "authorization": {"type": "simple"},
         "config": merge(config, args.get("config", {})),
         "template": {"pod": _pod(args)},

@@ -24,11 +24,13 @@ class KafkaLogin(TypedDict):
 
 def kafka_environment(login: KafkaLogin) -> list[EnvVarArgsDict]:
     """Return the environment with which a container logs in to Kafka."""
-    password = {"secret_key_ref": {"name": login["secret_name"], "key": login["secret_key"]}}
     return [
         {"name": "KAFKA_BOOTSTRAP_SERVER", "value": login["bootstrap_address"]},
         {"name": "KAFKA_USER_NAME", "value": login["user_name"]},
-        {"name": "KAFKA_PASSWORD", "value_from": password},
+        {
+            "name": "KAFKA_PASSWORD",
+            "value_from": {"secret_key_ref": {"name": login["secret_name"], "key": login["secret_key"]}},
+        },
     ]
 
 

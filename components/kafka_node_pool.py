@@ -5,9 +5,10 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.manifest import check_exclusive, custom_resource, merged, present
-from components.resources import ResourcesArgs
 from kafka_on_istio.settings.kafka import NodePool, Storage, StorageType
+
+from .manifest import check_exclusive, custom_resource, merged, present
+from .resources import ResourcesArgs
 
 
 class StorageArgs(TypedDict):

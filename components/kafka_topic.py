@@ -4,8 +4,9 @@ from typing import Any, NotRequired, Self, TypedDict
 
 import pulumi
 
-from components.manifest import available, check_exclusive, custom_resource, merged, present, timeouts
 from kafka_on_istio.settings.settings import Settings
+
+from .manifest import available, check_exclusive, custom_resource, merged, present, timeouts
 
 
 class KafkaTopicArgs(TypedDict):

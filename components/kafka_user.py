@@ -6,12 +6,13 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
-from components.kafka_acl import KafkaAclArgs, acl_faults, acl_rule
-from components.kafka_cluster import kafka_names
-from components.kafka_credentials import PASSWORD_KEY, KafkaCredentials, KafkaLogin
-from components.manifest import available, custom_resource, timeouts
 from kafka_on_istio.access import model
 from kafka_on_istio.settings.settings import Settings
+
+from .kafka_acl import KafkaAclArgs, acl_faults, acl_rule
+from .kafka_cluster import kafka_names
+from .kafka_credentials import PASSWORD_KEY, KafkaCredentials, KafkaLogin
+from .manifest import available, custom_resource, timeouts
 
 
 class KafkaUserArgs(TypedDict):

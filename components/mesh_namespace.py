@@ -5,11 +5,12 @@ from typing import Any, Final, NotRequired, Self, TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, NamespacePatch, ResourceQuota
 
-from components.chart import stack_owner
-from components.manifest import available, deprecated, merged, policy, present
 from kafka_on_istio.ownership import ANNOTATION
 from kafka_on_istio.policies.default_deny import default_deny, mutual_tls
 from kafka_on_istio.settings.settings import Settings
+
+from .chart import stack_owner
+from .manifest import available, deprecated, merged, policy, present
 
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 """Label by which Kubernetes enforces a Pod Security Standard in a namespace."""
@@ -48,7 +49,7 @@ class MeshNamespaceArgs(TypedDict):
     pod_security: NotRequired[pulumi.Input[str]]
     """Pod Security Standard that is enforced; the cluster's default if not set."""
     hard_quota: NotRequired[pulumi.Input[dict[str, str]]]
-    """``spec.hard`` of a ResourceQuota; containers without requests and limits then get defaults. No quota if not set."""
+    """``spec.hard`` of a ResourceQuota, which also gives containers default requests and limits; none if not set."""
     quota: NotRequired[pulumi.Input[dict[str, Any]]]
     """Deprecated: use ``hard_quota``. Spec of the ResourceQuota."""
     container_defaults: NotRequired[pulumi.Input[dict[str, Any]]]

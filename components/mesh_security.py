@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from components.manifest import create_all
+from .manifest import create_all
 
 
 class MeshSecurityArgs(TypedDict):

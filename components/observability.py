@@ -6,10 +6,11 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
-from components.chart import ChartSource, chart_sources, install
-from components.manifest import custom_resource, timeouts
 from kafka_on_istio import names
 from kafka_on_istio.settings.settings import Settings
+
+from .chart import ChartSource, chart_sources, install
+from .manifest import custom_resource, timeouts
 
 
 class ObservabilityArgs(TypedDict):

@@ -26,8 +26,8 @@ class PlatformReferenceArgs(TypedDict):
 class PlatformReference(pulumi.ComponentResource):
     """The platform of another stack, or one that was installed by other means.
 
-    ``ready`` is what everything of the application depends on. With a stack to ask, it fails before anything is created,
-    with a line for each assumption that does not hold.
+    ``ready`` is what everything of the application depends on. With a stack to ask, it fails before anything is
+    created, with a line for each assumption that does not hold.
     """
 
     namespace: pulumi.Output[str]

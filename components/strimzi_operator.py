@@ -4,10 +4,11 @@ from typing import NotRequired, Self, TypedDict
 
 import pulumi
 
-from components.chart import ChartSource, chart_sources, install
-from components.manifest import available, timeouts
 from kafka_on_istio import names
 from kafka_on_istio.settings.settings import Settings
+
+from .chart import ChartSource, chart_sources, install
+from .manifest import available, timeouts
 
 
 class StrimziOperatorArgs(TypedDict):

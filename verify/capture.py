@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from verify.access import Model
+from kafka_on_istio.access.model import AccessModel
 from verify.cases import Way
 from verify.check import Check, Part
 from verify.connections import Connections
@@ -66,7 +66,7 @@ def checks(crew: Crew, _: Connections) -> list[Check]:
     return yielded
 
 
-def reached(model: Model, gateway: str) -> list[str]:
+def reached(model: AccessModel, gateway: str) -> list[str]:
     """Return the workloads that calls through the gateway come to, the gateway first. Pure."""
     found = [gateway]
     for source in found:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from verify.access import Authentication, Edge, Model, Workload
+from kafka_on_istio.access.model import AccessModel, Authentication, Edge, Workload
 
 AGENT_PORTS = (15020, 15021, 15090)
 """Ports that a sidecar has besides those that it takes over (Istio, "Ports used by Istio")."""
@@ -108,12 +108,12 @@ class Case:
         return f"{request.source} -> {where}{what} ({request.way.value})"
 
 
-def sources(model: Model) -> list[Source]:
+def sources(model: AccessModel) -> list[Source]:
     """Return the workloads, and the probes that are made for the occasion."""
     found = [Source(it.id, Kind.WORKLOAD, it.namespace, it) for it in model.workloads]
     likes = _covering(model)
     found += [Source(f"{it.namespace}/stranger-{_name(it)}", Kind.STRANGER, it.namespace, it) for it in likes]
-    most = next((it for it in likes if it.namespace in model.closed), None)
+    most = next((it for it in likes if it.namespace in model.isolated_namespaces), None)
     if most:
         found.append(Source(f"{most.namespace}/plain-{_name(most)}", Kind.PLAIN, most.namespace, most))
         found.append(Source(f"elsewhere/{_name(most)}", Kind.ELSEWHERE, "elsewhere", most))
@@ -124,7 +124,7 @@ def _name(workload: Workload) -> str:
     return workload.id.rpartition("/")[2]
 
 
-def _covering(model: Model) -> list[Workload]:
+def _covering(model: AccessModel) -> list[Workload]:
     """Return few workloads that between them call all that is called by anyone over the mesh, the busiest first."""
     calls = {
         workload.id: {edge.destination for edge in _mesh_edges(model) if edge.source == workload.id}
@@ -140,11 +140,11 @@ def _covering(model: Model) -> list[Workload]:
     return chosen
 
 
-def _mesh_edges(model: Model) -> list[Edge]:
+def _mesh_edges(model: AccessModel) -> list[Edge]:
     return [edge for edge in model.edges if edge.authentication is Authentication.MESH]
 
 
-def cases(model: Model) -> list[Case]:
+def cases(model: AccessModel) -> list[Case]:
     """Return every case of the system."""
     found = [
         case
@@ -157,20 +157,20 @@ def cases(model: Model) -> list[Case]:
     return [*found, *_entries(model)]
 
 
-def counts(model: Model) -> dict[str, int]:
+def counts(model: AccessModel) -> dict[str, int]:
     """Return how many cases there are of each way and expectation."""
     found = Counter(f"{case.request.way.value}: {case.expected.value}" for case in cases(model))
     return dict(sorted(found.items()))
 
 
-def _ways(model: Model, source: Source) -> tuple[Way, ...]:
+def _ways(model: AccessModel, source: Source) -> tuple[Way, ...]:
     gateway = model.gateway
     if source.kind is Kind.PLAIN or not source.like.sidecar or (gateway and source.id == gateway.id):
         return (Way.AROUND,)
     return (Way.THROUGH,) if source.kind is Kind.STRANGER else (Way.THROUGH, Way.AROUND)
 
 
-def _pair(model: Model, source: Source, destination: Workload, way: Way) -> Iterator[Case]:
+def _pair(model: AccessModel, source: Source, destination: Workload, way: Way) -> Iterator[Case]:
     for port in _ports(model, destination, way):
         declared = destination.port(port)
         speaks = _speaks(model, port)
@@ -187,10 +187,10 @@ def _pair(model: Model, source: Source, destination: Workload, way: Way) -> Iter
             yield Case(request, destination.id, expected(model, source, destination, way, port, method, path))
 
 
-def _ports(model: Model, destination: Workload, way: Way) -> list[int]:
+def _ports(model: AccessModel, destination: Workload, way: Way) -> list[int]:
     """Return the ports to try: a destination's own, and in the closed namespaces those of all others too."""
     own = [port.port for port in destination.ports]
-    if destination.namespace not in model.closed:
+    if destination.namespace not in model.isolated_namespaces:
         return own
     every = dict.fromkeys([*own, *(port.port for workload in model.workloads for port in workload.ports)])
     if way is Way.AROUND and destination.sidecar:
@@ -198,7 +198,7 @@ def _ports(model: Model, destination: Workload, way: Way) -> list[int]:
     return list(every)
 
 
-def _speaks(model: Model, port: int) -> str:
+def _speaks(model: AccessModel, port: int) -> str:
     if port == model.kafka_port:
         return "kafka"
     if any(edge.port == port and edge.authentication is Authentication.STRIMZI for edge in model.edges):
@@ -206,7 +206,7 @@ def _speaks(model: Model, port: int) -> str:
     return "http"
 
 
-def _plainest(model: Model, speaks: str, destination: Workload) -> tuple[str | None, str | None]:
+def _plainest(model: AccessModel, speaks: str, destination: Workload) -> tuple[str | None, str | None]:
     if speaks != "http":
         return None, None
     return next(
@@ -215,7 +215,7 @@ def _plainest(model: Model, speaks: str, destination: Workload) -> tuple[str | N
     )
 
 
-def _calls(model: Model, destination: Workload) -> list[tuple[str | None, str | None]]:
+def _calls(model: AccessModel, destination: Workload) -> list[tuple[str | None, str | None]]:
     gateway = destination == model.gateway
     declared = [entry.path for entry in model.entries] if gateway else [edge.path for edge in model.edges if edge.path]
     paths = dict.fromkeys(
@@ -226,7 +226,7 @@ def _calls(model: Model, destination: Workload) -> list[tuple[str | None, str | 
 
 
 def expected(
-    model: Model, source: Source, destination: Workload, way: Way, port: int, method: str | None, path: str | None
+    model: AccessModel, source: Source, destination: Workload, way: Way, port: int, method: str | None, path: str | None
 ) -> Outcome:
     """Return what should become of a connection: the first layer that has a reason to refuse it."""
     if way is Way.THROUGH and not _known(model, source, destination, port):
@@ -248,25 +248,25 @@ def expected(
     return Outcome.ALLOWED if allowed else Outcome.AUTHORIZATION
 
 
-def _is_bare(model: Model, destination: Workload, port: int) -> bool:
+def _is_bare(model: AccessModel, destination: Workload, port: int) -> bool:
     """Tell whether a declared port has no guard but the network."""
     bare = ((it.destination, it.port) for it in model.edges if it.authentication is Authentication.NETWORK)
     return (destination.id, port) in bare
 
 
-def _known(model: Model, source: Source, destination: Workload, port: int) -> bool:
+def _known(model: AccessModel, source: Source, destination: Workload, port: int) -> bool:
     """Tell whether the source's sidecar has heard of a port of the destination."""
     if not destination.hosts or not destination.port(port):
         return False
-    if source.namespace not in model.closed:
+    if source.namespace not in model.isolated_namespaces:
         return True
     called = {edge.destination for edge in model.edges if edge.source == source.like.id}
     return any(set(model.workload(it).hosts) & set(destination.hosts) for it in called)
 
 
-def _reachable(model: Model, source: Source, destination: Workload, port: int) -> bool:
+def _reachable(model: AccessModel, source: Source, destination: Workload, port: int) -> bool:
     """Tell whether NetworkPolicies let the source open a connection; the gateway may be entered, not left at will."""
-    if destination.namespace not in model.closed and source.namespace not in model.closed:
+    if destination.namespace not in model.isolated_namespaces and source.namespace not in model.isolated_namespaces:
         return source.like != model.gateway or source.namespace != source.like.namespace
     declared = any(
         (edge.source, edge.destination, edge.port) == (source.like.id, destination.id, port) for edge in model.edges
@@ -274,12 +274,12 @@ def _reachable(model: Model, source: Source, destination: Workload, port: int) -
     return declared and source.namespace == source.like.namespace
 
 
-def around(model: Model, source: Source, destination: Workload) -> Iterator[Case]:
+def around(model: AccessModel, source: Source, destination: Workload) -> Iterator[Case]:
     """Return the cases of a source and a destination that pass by the source's sidecar."""
     return _pair(model, source, destination, Way.AROUND)
 
 
-def _entries(model: Model) -> Iterator[Case]:
+def _entries(model: AccessModel) -> Iterator[Case]:
     gateway = model.gateway
     if gateway is None:
         return

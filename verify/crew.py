@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import msgspec
 
+from kafka_on_istio.access.model import AccessModel
 from verify import pods
-from verify.access import Model
 from verify.cases import Kind, Source, Way, sources
 from verify.cluster import Cluster, Place
 from verify.errors import VerifyError
@@ -53,7 +53,7 @@ def at_once(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
 class Crew:
     """All posts of a proof; what was made for it is removed when it is left, whatever happens."""
 
-    def __init__(self, cluster: Cluster, model: Model, image: str | None) -> None:
+    def __init__(self, cluster: Cluster, model: AccessModel, image: str | None) -> None:
         """:param image: that of the programs' containers; the services' own without one."""
         self.cluster = cluster
         self.model = model

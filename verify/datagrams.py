@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verify.access import Model, Workload
+from kafka_on_istio.access.model import AccessModel, Workload
 from verify.cases import Case, Outcome, Request, Source, Way, sources
 
 DNS, ISTIOD = 53, 15012
 """Ports that policies open elsewhere, which are tried everywhere."""
 
 
-def cases(model: Model) -> list[Case]:
+def cases(model: AccessModel) -> list[Case]:
     """Return the cases of each source and each workload, where NetworkPolicies close one of the two."""
     return [
         case
         for source in sources(model)
         for destination in model.workloads
-        if destination.id != source.id and {source.namespace, destination.namespace} & model.closed
+        if destination.id != source.id and {source.namespace, destination.namespace} & model.isolated_namespaces
         for case in _pair(source, destination)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from verify.access import ExternalHost, Model
+from kafka_on_istio.access.model import AccessModel, ExternalHost
 from verify.cases import Case, Kind, Outcome, Request, Source, Way, sources
 from verify.judge import Result
 
@@ -16,7 +16,7 @@ _STANDARD = {80: "http", 443: "https"}
 """Ports to try there, and what is spoken on them."""
 
 
-def cases(model: Model) -> list[Case]:
+def cases(model: AccessModel) -> list[Case]:
     """Return each workload's attempts to get out: to every declared host, and to an address that nobody declared."""
     everyone = [source for source in sources(model) if source.kind is Kind.WORKLOAD]
     return [case for source in everyone for case in _of(model, source)]
@@ -40,7 +40,7 @@ def _without_a_refusal(result: Result) -> Result:
     return result
 
 
-def _of(model: Model, source: Source) -> Iterator[Case]:
+def _of(model: AccessModel, source: Source) -> Iterator[Case]:
     gateway = model.gateway
     through = source.like.sidecar and source.like != gateway
     anywhere = [it for it in model.infrastructure if it.namespace is None and not it.addresses]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kafka_on_istio.access.model import AccessModel, Authentication, Edge
 from verify import certificates
-from verify.access import Authentication, Edge, Model
 from verify.cases import Case, Outcome, Request, Way, by_request, cases
 from verify.check import Check, Part
 from verify.connections import Connections, Observation
@@ -42,7 +42,7 @@ def checks(crew: Crew, connections: Connections) -> list[Check]:
     return found
 
 
-def _is_edge(model: Model, case: Case) -> bool:
+def _is_edge(model: AccessModel, case: Case) -> bool:
     if case.expected is not Outcome.ALLOWED or case.request.way is Way.AROUND:
         return False
     workloads = {workload.id for workload in model.workloads}
@@ -56,7 +56,7 @@ def _case(edge: Edge, speaks: str) -> Case:
     return Case(request, edge.destination, Outcome.MUTUAL_TLS)
 
 
-def _used(model: Model, edge: Edge, met: list[Observation]) -> Iterator[Check]:
+def _used(model: AccessModel, edge: Edge, met: list[Observation]) -> Iterator[Check]:
     """Yield what the sidecars at both ends logged of the declared call."""
     client, server = model.workload(edge.source), model.workload(edge.destination)
     own = [it.own for it in met if it.own]
@@ -75,7 +75,7 @@ def _used(model: Model, edge: Edge, met: list[Observation]) -> Iterator[Check]:
     yield _same(edge, "client's identity", client.principal, (str(it.get("downstream_peer_uri_san")) for it in theirs))
 
 
-def _bare(model: Model, edge: Edge, bare: Mapping[Request, list[Observation]], root: str) -> Iterator[Check]:
+def _bare(model: AccessModel, edge: Edge, bare: Mapping[Request, list[Observation]], root: str) -> Iterator[Check]:
     """Yield what came of plaintext, and of TLS without a certificate of the client's own."""
     plain = _case(edge, "http")
     result = bare[plain.request][-1].result(plain)
@@ -86,7 +86,7 @@ def _bare(model: Model, edge: Edge, bare: Mapping[Request, list[Observation]], r
     yield from _certificate(model, edge, seen, root)
 
 
-def _certificate(model: Model, edge: Edge, seen: Mapping[str, Any], root: str) -> Iterator[Check]:
+def _certificate(model: AccessModel, edge: Edge, seen: Mapping[str, Any], root: str) -> Iterator[Check]:
     if not seen.get("certificate"):
         yield _check(
             edge, "server's certificate", "shown", str(seen.get("error") or "not shown"), str(seen.get("text"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from verify.access import Model
+from kafka_on_istio.access.model import AccessModel
 from verify.cases import Case, Outcome, around, sources
 from verify.check import Check, Part
 from verify.judge import Result
@@ -16,7 +16,7 @@ Addresses = Mapping[str, Mapping[str, tuple[str, ...]]]
 _NONE = "no IPv6 address"
 
 
-def cases(model: Model, addresses: Addresses) -> list[Case]:
+def cases(model: AccessModel, addresses: Addresses) -> list[Case]:
     """Return the cases around sidecars that IPv4 has too, for each address: the same should become of them."""
     return [
         Case(replace(case.request, host=address), case.destination, case.expected)

@@ -10,7 +10,7 @@ from typing import Any
 import kafka as client
 import msgspec
 
-from verify.access import KafkaUser
+from kafka_on_istio.access.model import KafkaUser
 from verify.cases import Way
 from verify.check import Check, Part
 from verify.crew import Crew, at_once

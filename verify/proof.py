@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from kafka_on_istio.access.model import AccessModel
 from verify import capture, cases, check, datagrams, egress, encryption, ipv6, kafka_access
-from verify.access import Model
 from verify.apart import apart
 from verify.cases import Way
 from verify.check import Check, Part
@@ -18,7 +18,7 @@ Work = Callable[[Crew, Connections], list[Check]]
 
 
 def prove(
-    cluster: Cluster, model: Model, parts: Collection[Part], image: str | None, say: Callable[[str], None]
+    cluster: Cluster, model: AccessModel, parts: Collection[Part], image: str | None, say: Callable[[str], None]
 ) -> list[Check]:
     """Look at parts of a system, and return all checks.
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pulumi
 import yaml
+from kafka_on_istio.components.configuration import read_settings
+from kafka_on_istio.components.kafka_client import KafkaClient
+from kafka_on_istio.components.kafka_cluster import KafkaCluster
+from kafka_on_istio.components.kafka_topic import KafkaTopic
+from kafka_on_istio.components.mesh_namespace import MeshNamespace
+from kafka_on_istio.components.mesh_security import MeshSecurity
 
-from components.configuration import read_settings
-from components.kafka_client import KafkaClient
-from components.kafka_cluster import KafkaCluster
-from components.kafka_topic import KafkaTopic
-from components.mesh_namespace import MeshNamespace
-from components.mesh_security import MeshSecurity
 from kafka_on_istio.access.derivation import access_model
 from kafka_on_istio.policies import mesh_policies
 from kafka_on_istio.policies.default_deny import mutual_tls

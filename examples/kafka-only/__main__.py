@@ -4,15 +4,15 @@ The stack's file takes the same settings as the main program's stacks, such as `
 """
 
 import pulumi
+from kafka_on_istio.components.cluster_facts import read_cluster
+from kafka_on_istio.components.configuration import read_settings
+from kafka_on_istio.components.istio_control_plane import IstioControlPlane
+from kafka_on_istio.components.kafka_cluster import KafkaCluster
+from kafka_on_istio.components.kafka_topic import KafkaTopic
+from kafka_on_istio.components.mesh_namespace import MeshNamespace
+from kafka_on_istio.components.mesh_security import MeshSecurity
+from kafka_on_istio.components.strimzi_operator import StrimziOperator
 
-from components.cluster_facts import read_cluster
-from components.configuration import read_settings
-from components.istio_control_plane import IstioControlPlane
-from components.kafka_cluster import KafkaCluster
-from components.kafka_topic import KafkaTopic
-from components.mesh_namespace import MeshNamespace
-from components.mesh_security import MeshSecurity
-from components.strimzi_operator import StrimziOperator
 from kafka_on_istio.access.derivation import access_model
 from kafka_on_istio.access.model import to_json
 from kafka_on_istio.policies import mesh_policies

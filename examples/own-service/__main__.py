@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pulumi
+from kafka_on_istio.components.kafka_client import KafkaClient
+from kafka_on_istio.components.kafka_topic import KafkaTopic
+from kafka_on_istio.components.mesh_namespace import MeshNamespace
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
-
-from components.kafka_client import KafkaClient
-from components.kafka_topic import KafkaTopic
-from components.mesh_namespace import MeshNamespace
 
 NAME = "orders"
 LABELS = {"app": NAME, "version": "v1"}

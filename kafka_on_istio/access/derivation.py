@@ -43,7 +43,7 @@ def access_model(settings: Settings) -> AccessModel:
             data_plane=settings.data_plane.value,
             istio_namespace=settings.istio_namespace,
             creates_platform=settings.has_platform,
-            isolated_namespaces=tuple(settings.namespaces.values()),
+            own_namespaces=tuple(settings.namespaces.values()),
         ),
         kafka=Kafka(
             cluster=settings.kafka_cluster,
@@ -241,9 +241,7 @@ def _kafka_users(settings: Settings) -> Iterator[KafkaUser]:
     """Yield one Kafka user per service that writes or reads."""
     for service in settings.services:
         if service.user:
-            yield KafkaUser(
-                service.user, service.name, _service_ids(settings, service.name), tuple(_acls(service))
-            )
+            yield KafkaUser(service.user, service.name, _service_ids(settings, service.name), tuple(_acls(service)))
 
 
 def _acls(service: application.Service) -> Iterator[Acl]:

@@ -1,7 +1,7 @@
 """The access model: everything that is allowed in the system. Everything else is refused.
 
-The stack output ``accessModel`` is this model as JSON, with keys in camel case; ``docs/access-model.schema.json`` is its
-schema. Policies are built from the model, and a proof needs nothing but the output.
+The stack output ``accessModel`` is this model as JSON, with keys in camel case; ``docs/access-model.schema.json`` is
+its schema. Policies are built from the model, and a proof needs nothing but the output.
 """
 
 from collections.abc import Iterator, Mapping
@@ -163,7 +163,8 @@ class Infrastructure:
 class Mesh:
     """The mesh.
 
-    ``creates_platform`` tells whether this stack creates Istio. ``isolated_namespaces`` have a default deny.
+    ``creates_platform`` tells whether this stack creates Istio. ``own_namespaces`` are those besides Istio's that this
+    stack isolates.
     """
 
     trust_domain: str
@@ -171,7 +172,7 @@ class Mesh:
     data_plane: str
     istio_namespace: str
     creates_platform: bool
-    isolated_namespaces: tuple[str, ...]
+    own_namespaces: tuple[str, ...]
 
 
 @dataclass(frozen=True, config=_JSON)
@@ -232,9 +233,25 @@ class AccessModel:
         """Return the first workload of a role; None if there is none."""
         return next((workload for workload in self.workloads if workload.role is role), None)
 
-    def isolated(self) -> Iterator[Workload]:
-        """Yield the workloads in namespaces with a default deny."""
-        return (workload for workload in self.workloads if workload.namespace in self.mesh.isolated_namespaces)
+    def own(self) -> Iterator[Workload]:
+        """Yield the workloads in the namespaces that this stack isolates."""
+        return (workload for workload in self.workloads if workload.namespace in self.mesh.own_namespaces)
+
+    @property
+    def isolated_namespaces(self) -> frozenset[str]:
+        """The namespaces with a default deny, of this stack and of its platform."""
+        return frozenset(workload.namespace for workload in self.workloads) - {self.mesh.istio_namespace}
+
+    @property
+    def gateway(self) -> Workload | None:
+        """The ingress gateway; None without a data plane."""
+        gateway = self.with_role(Role.GATEWAY)
+        return gateway if gateway and gateway.sidecar else None
+
+    @property
+    def kafka_port(self) -> int:
+        """The port of the brokers' listener for clients."""
+        return int(self.kafka.bootstrap.rpartition(":")[2])
 
     def into(self, identifier: str) -> tuple[Edge, ...]:
         """Return the edges that end at a workload."""

@@ -26,8 +26,8 @@ _SHARED = (
 def exported(settings: Settings) -> dict[str, Any]:
     """Return what other stacks need to know of the platform, the stack output ``platform``.
 
-    It has settings by their keys, and under ``watchedNamespaces`` the namespaces that the Strimzi operator watches (``*``:
-    all).
+    It has settings by their keys, and under ``watchedNamespaces`` the namespaces that the Strimzi operator watches
+    (``*``: all).
     """
     watched = {settings.strimzi_namespace, *settings.strimzi_watch_namespaces}
     return _shared(settings) | {"watchedNamespaces": sorted(watched)}

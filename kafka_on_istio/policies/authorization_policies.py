@@ -34,8 +34,10 @@ def gateway_authorization_policies(model: AccessModel) -> Iterator[Manifest]:
 
 def gateway_policy_name(model: AccessModel) -> str:
     """Return the name of the gateway's policies: the platform's own, or those of an application on it."""
-    return names.GATEWAY_RESOURCE if model.mesh.creates_platform else (
-        f"{names.GATEWAY_RESOURCE}-{model.services[0].namespace}"
+    return (
+        names.GATEWAY_RESOURCE
+        if model.mesh.creates_platform
+        else (f"{names.GATEWAY_RESOURCE}-{model.services[0].namespace}")
     )
 
 
@@ -61,7 +63,7 @@ def _broker_rules(model: AccessModel, brokers: str) -> list[dict[str, Any]]:
 
 
 def broker_rules(clients: list[Any], strimzi_ports: list[int]) -> list[dict[str, Any]]:
-    """Return rules that allow principals, which may be Pulumi outputs, the clients' port, and anyone Strimzi's ports."""
+    """Return rules that allow principals the clients' port, and anyone Strimzi's ports."""
     allowed = {
         "from": [{"source": {"principals": clients}}],
         "to": [{"operation": {"ports": [str(names.KAFKA_PORT)]}}],

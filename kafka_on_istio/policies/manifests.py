@@ -21,7 +21,7 @@ def manifest(api_version: str, kind: str, name: Any, namespace: Any, spec: dict[
 
 
 def authorization_policy(name: Any, namespace: Any, labels: Any, **rules: list[dict[str, Any]]) -> Manifest:
-    """Return an AuthorizationPolicy with allow ``rules`` for the pods with these labels; without rules it denies all."""
+    """Return an AuthorizationPolicy with allow ``rules`` for the pods with these labels; without any it denies all."""
     spec = {"selector": {"matchLabels": labels}, "action": "ALLOW", **rules}
     return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec)
 

@@ -15,7 +15,7 @@ def security(model: AccessModel) -> list[Manifest]:
     """Return the policies that enforce the model: strict mutual TLS, default deny, and an allow rule per edge."""
     return [
         *peer_authentications(model),
-        *(policy for namespace in model.mesh.isolated_namespaces for policy in default_deny(namespace)),
+        *(policy for namespace in model.mesh.own_namespaces for policy in default_deny(namespace)),
         *gateway_authorization_policies(model),
         *network_policies(model),
         *authorization_policies(model),

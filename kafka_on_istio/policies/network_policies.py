@@ -13,7 +13,7 @@ from kafka_on_istio.policies.manifests import Manifest, network_policy, pods, po
 
 def network_policies(model: AccessModel) -> Iterator[Manifest]:
     """Yield one policy per isolated workload, and those of the gateway and of Prometheus."""
-    for workload in model.isolated():
+    for workload in model.own():
         yield network_policy(
             names.network_policy(workload.service_account),
             workload.namespace,
@@ -27,8 +27,8 @@ def network_policies(model: AccessModel) -> Iterator[Manifest]:
 
 def _gateway(model: AccessModel) -> Iterator[Manifest]:
     """Yield where the gateway may connect to; the policies of several applications add up."""
-    gateway = model.with_role(Role.GATEWAY)
-    if gateway and gateway.sidecar and (model.mesh.creates_platform or model.entries):
+    gateway = model.gateway
+    if gateway and (model.mesh.creates_platform or model.entries):
         yield network_policy(
             gateway_policy_name(model), gateway.namespace, gateway.labels, egress=_egress(model, gateway)
         )

@@ -15,7 +15,7 @@ def peer_authentications(model: AccessModel) -> Iterator[Manifest]:
     them.
     """
     istio = (model.mesh.istio_namespace,) if model.mesh.creates_platform else ()
-    for namespace in (*istio, *model.mesh.isolated_namespaces):
+    for namespace in (*istio, *model.mesh.own_namespaces):
         yield mutual_tls(namespace)
     brokers = model.with_role(Role.BROKERS)
     if brokers:

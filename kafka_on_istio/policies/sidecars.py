@@ -12,11 +12,9 @@ def sidecars(model: AccessModel) -> Iterator[Manifest]:
     Per workload and not per namespace, because under REGISTRY_ONLY this separates one service's egress from the
     others'. Each lists the OTLP Service (istio/istio#53701).
     """
-    for workload in model.isolated():
+    for workload in model.own():
         if workload.role is not Role.CLUSTER_OPERATOR:
-            yield sidecar(
-                workload.service_account, workload.namespace, workload.labels, list(_hosts(model, workload))
-            )
+            yield sidecar(workload.service_account, workload.namespace, workload.labels, list(_hosts(model, workload)))
 
 
 def _hosts(model: AccessModel, workload: Workload) -> dict[str, None]:

@@ -22,6 +22,7 @@ from kafka_on_istio.settings.types import (
     ServiceName,
     TopicName,
     VersionName,
+    setting,
     within,
 )
 
@@ -139,40 +140,44 @@ class Service(Model):
 class ApplicationSettings(Model):
     """The application's services and what they may do."""
 
-    application_namespace: Label = Field(default="demo-app", description="Namespace of the demo application.")
-    image: Image = Field(
+    application_namespace: Label = setting(
+        default="demo-app",
+        description="Namespace of the demo application.",
+    )
+    image: Image = setting(
         default="ghcr.io/kafka-on-istio/services:0.2.0",
         description="Image of the demo services, with tag or digest. A service can set its own.",
     )
-    resources: Resources = Field(
+    resources: Resources = setting(
         default={
             "requests": {"cpu": "50m", "memory": "96Mi"},
             "limits": {"cpu": "500m", "memory": "256Mi"},
         },
         description="Requests and limits of every demo service's container.",
     )
-    autoscaling: Autoscaling = Field(
+    autoscaling: Autoscaling = setting(
         default={"minReplicas": 1, "maxReplicas": 1, "cpuPercent": 80},
-        description="Scaling of every version of each service that is called: `minReplicas`, `maxReplicas` and `cpuPercent`, "
-        "the target CPU utilization in percent of the request. Equal bounds disable scaling.",
+        description="Scaling of every version of each service that is called: `minReplicas`, `maxReplicas` and "
+        "`cpuPercent`, the target CPU utilization in percent of the request. Equal bounds disable scaling.",
     )
-    quotas: Quotas = Field(
+    quotas: Quotas = setting(
         default={},
-        description="Resource quotas of the namespaces `kafka` and `application`, each as `spec.hard` of a ResourceQuota. "
-        "Containers without requests and limits then get defaults.",
+        description="Resource quotas of the namespaces `kafka` and `application`, each as `spec.hard` of a "
+        "ResourceQuota. Containers without requests and limits then get defaults.",
     )
-    report_window: ReportWindow = Field(
+    report_window: ReportWindow = setting(
         default={"seconds": 300, "graceSeconds": 60, "idleSeconds": 360},
-        description="Windows of the consumer's report, in seconds: `seconds` is their length; `graceSeconds` is how long "
-        "after its end a window accepts records; `idleSeconds` is after how long without records a partition no longer "
-        "keeps windows open. Set `idleSeconds` to at least the sum of the other two, or a window can close early.",
+        description="Windows of the consumer's report, in seconds: `seconds` is their length; `graceSeconds` is "
+        "how long after its end a window accepts records; `idleSeconds` is after how long without records a "
+        "partition no longer keeps windows open. Set `idleSeconds` to at least the sum of the other two, or a "
+        "window can close early.",
     )
-    routes: list[Route] = Field(
+    routes: list[Route] = setting(
         default=[{"path": "/customer", "service": "customer", "method": "GET", "target": "/"}],
-        description="Requests that the ingress gateway accepts, each `{path, service, method, target}`; `target` is the path "
-        "at the service.",
+        description="Requests that the ingress gateway accepts, each `{path, service, method, target}`; `target` "
+        "is the path at the service.",
     )
-    services: list[Service] = Field(
+    services: list[Service] = setting(
         default=[
             {
                 "name": "customer",
@@ -212,9 +217,10 @@ class ApplicationSettings(Model):
                 "strategy": "Recreate",
             },
         ],
-        description="The declaration of the application. Each service is `{name, versions [{name, weight, hosts [{host, "
-        "port, protocol, env}]}], calls [{service, method, path}], writes, reads, group, replicas, strategy, program, image, "
-        "env}`. Every policy, topic and user follows from it. If empty, the stack has Kafka and no application.",
+        description="The declaration of the application. Each service is `{name, versions [{name, weight, hosts "
+        "[{host, port, protocol, env}]}], calls [{service, method, path}], writes, reads, group, replicas, "
+        "strategy, program, image, env}`. Every policy, topic and user follows from it. If empty, the stack has "
+        "Kafka and no application.",
     )
 
     @property

@@ -2,9 +2,17 @@
 
 from enum import Enum
 
-from pydantic import Field
-
-from kafka_on_istio.settings.types import Cidr, DnsName, Label, LabelKey, LabelValue, Model, OptionalLabelKey, Port
+from kafka_on_istio.settings.types import (
+    Cidr,
+    DnsName,
+    Label,
+    LabelKey,
+    LabelValue,
+    Model,
+    OptionalLabelKey,
+    Port,
+    setting,
+)
 
 
 class Platform(str, Enum):
@@ -25,42 +33,49 @@ class PodSecurity(str, Enum):
 class ClusterSettings(Model):
     """What the cluster is, and where its DNS and its API are."""
 
-    platform: Platform = Field(
+    platform: Platform = setting(
         default=Platform.KUBERNETES,
-        description="What the cluster is, `kubernetes` or `openshift`. Sets Istio's profile for the platform on every chart.",
+        description="What the cluster is, `kubernetes` or `openshift`. Sets Istio's profile for the platform on "
+        "every chart.",
     )
-    cluster_domain: DnsName = Field(default="cluster.local", description="DNS domain of the cluster.")
-    dns_namespace: Label = Field(
-        default="kube-system", description="Namespace of the cluster's DNS pods (`openshift-dns` on OpenShift)."
+    cluster_domain: DnsName = setting(
+        default="cluster.local",
+        description="DNS domain of the cluster.",
     )
-    dns_labels: dict[LabelKey, LabelValue] = Field(
+    dns_namespace: Label = setting(
+        default="kube-system",
+        description="Namespace of the cluster's DNS pods (`openshift-dns` on OpenShift).",
+    )
+    dns_labels: dict[LabelKey, LabelValue] = setting(
         default={"k8s-app": "kube-dns"},
-        description="Labels of the cluster's DNS pods (`dns.operator.openshift.io/daemonset-dns: default` on OpenShift). "
-        "Empty selects every pod of that namespace.",
+        description="Labels of the cluster's DNS pods (`dns.operator.openshift.io/daemonset-dns: default` on "
+        "OpenShift). Empty selects every pod of that namespace.",
     )
-    dns_ports: list[Port] = Field(
-        default=[53], description="Ports on which the cluster's DNS pods listen (5353 on OpenShift)."
+    dns_ports: list[Port] = setting(
+        default=[53],
+        description="Ports on which the cluster's DNS pods listen (5353 on OpenShift).",
     )
-    api_server_ports: list[Port] = Field(
+    api_server_ports: list[Port] = setting(
         default=[443, 6443],
         description="Ports of the Kubernetes API, of its Service and of its endpoints, that the operators may reach.",
     )
-    api_server_addresses: list[Cidr] = Field(
+    api_server_addresses: list[Cidr] = setting(
         default=[],
-        description="Address ranges (CIDR) of the Kubernetes API: its Service and its endpoints. If empty, `up` reads both "
-        "from the cluster. Set ranges where the endpoints change, as on Amazon EKS: the subnets that they are in.",
+        description="Address ranges (CIDR) of the Kubernetes API: its Service and its endpoints. If empty, `up` "
+        "reads both from the cluster. Set ranges where the endpoints change, as on Amazon EKS: the subnets that "
+        "they are in.",
     )
-    private_ranges: list[Cidr] = Field(
+    private_ranges: list[Cidr] = setting(
         default=["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"],
         description="Address ranges (CIDR) that no outside host has. Egress to declared hosts excludes them.",
     )
-    pod_security: PodSecurity = Field(
+    pod_security: PodSecurity = setting(
         default=PodSecurity.PRIVILEGED,
-        description="Pod Security Standard that Kubernetes enforces in the namespaces of Kafka, the application and Strimzi: "
-        "`privileged`, `baseline` or `restricted`. The last two require `cni`.",
+        description="Pod Security Standard that Kubernetes enforces in the namespaces of Kafka, the application "
+        "and Strimzi: `privileged`, `baseline` or `restricted`. The last two require `cni`.",
     )
-    topology_key: OptionalLabelKey = Field(
+    topology_key: OptionalLabelKey = setting(
         default="",
-        description="Label of the cluster's nodes across whose values Kafka's replicas and all pods are spread, such as "
-        "`topology.kubernetes.io/zone`. Empty disables the spread.",
+        description="Label of the cluster's nodes across whose values Kafka's replicas and all pods are spread, "
+        "such as `topology.kubernetes.io/zone`. Empty disables the spread.",
     )

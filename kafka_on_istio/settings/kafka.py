@@ -19,8 +19,8 @@ from kafka_on_istio.settings.types import (
     Quantity,
     Replicas,
     WatchedNamespace,
+    setting,
 )
-
 
 MAX_MESSAGE_BYTES: Final = 262_144
 """Size limit of a decompressed batch of records."""
@@ -76,27 +76,33 @@ class NodePool(Model):
 class KafkaSettings(Model):
     """The Strimzi operator, the Kafka cluster, its topics and its users."""
 
-    strimzi_namespace: OptionalLabel = Field(
+    strimzi_namespace: OptionalLabel = setting(
         default="",
         description="Namespace of the Strimzi operator. If empty, it is Kafka's. Layers other than `all` require one.",
     )
-    strimzi_chart: Chart = Field(
+    strimzi_chart: Chart = setting(
         default={"chart": "oci://quay.io/strimzi-helm/strimzi-kafka-operator", "version": "1.2.0"},
-        description="Chart of the Strimzi operator, `{chart, repository, version}`; `chart` is a name, an OCI reference or a "
-        "local path.",
+        description="Chart of the Strimzi operator, `{chart, repository, version}`; `chart` is a name, an OCI "
+        "reference or a local path.",
     )
-    strimzi_watch_namespaces: list[WatchedNamespace] = Field(
+    strimzi_watch_namespaces: list[WatchedNamespace] = setting(
         default=[],
-        description='Namespaces that the Strimzi operator watches besides its own, which must exist; `["*"]` watches all.',
+        description='Namespaces that the Strimzi operator watches besides its own, which must exist; `["*"]` '
+        "watches all.",
     )
-    kafka_namespace: Label = Field(
-        default="kafka", description="Namespace of the Kafka cluster, its topics and its users."
+    kafka_namespace: Label = setting(
+        default="kafka",
+        description="Namespace of the Kafka cluster, its topics and its users.",
     )
-    kafka_cluster: ClusterName = Field(default="demo-app-log-cluster", description="Name of the Kafka cluster.")
-    kafka_version: KafkaVersion = Field(
-        default="4.3.1", description="Version of Apache Kafka; the Strimzi release must support it."
+    kafka_cluster: ClusterName = setting(
+        default="demo-app-log-cluster",
+        description="Name of the Kafka cluster.",
     )
-    kafka_node_pools: Annotated[list[NodePool], Field(min_length=1)] = Field(
+    kafka_version: KafkaVersion = setting(
+        default="4.3.1",
+        description="Version of Apache Kafka; the Strimzi release must support it.",
+    )
+    kafka_node_pools: Annotated[list[NodePool], Field(min_length=1)] = setting(
         default=[
             {
                 "name": "combined",
@@ -108,30 +114,39 @@ class KafkaSettings(Model):
         description="Node pools, each `{name, roles [controller, broker], replicas, storage {type ephemeral | "
         "persistent-claim, size, class, deleteClaim}, resources}`.",
     )
-    kafka_config: dict[str, str | int | bool] = Field(
+    kafka_config: dict[str, str | int | bool] = setting(
         default={},
-        description="Broker settings that override the program's own. `compression.type` and `message.max.bytes` then "
-        "also apply to the topics, whose defaults are `uncompressed` and 262144: without these limits a writer can exhaust "
-        "a consumer's memory.",
+        description="Broker settings that override the program's own. `compression.type` and `message.max.bytes` "
+        "then also apply to the topics, whose defaults are `uncompressed` and 262144: without these limits a "
+        "writer can exhaust a consumer's memory.",
     )
-    kafka_data: KafkaData = Field(
+    kafka_data: KafkaData = setting(
         default=KafkaData.DISPOSABLE,
-        description="`disposable` data is deleted with the stack. `protected` data is not: an update or destroy that would "
-        "delete it is refused, and after `pulumi state unprotect` it still leaves the namespace, the cluster, the topics, "
-        "the volumes, and Strimzi with its CRDs.",
+        description="`disposable` data is deleted with the stack. `protected` data is not: an update or destroy "
+        "that would delete it is refused, and after `pulumi state unprotect` it still leaves the namespace, the "
+        "cluster, the topics, the volumes, and Strimzi with its CRDs.",
     )
-    replication_factor: Factor = Field(
-        default=0, description="Replicas of every partition; 0 means one per broker, at most 3."
+    replication_factor: Factor = setting(
+        default=0,
+        description="Replicas of every partition; 0 means one per broker, at most 3.",
     )
-    topic_partitions: Count = Field(default=10, description="Partitions of every topic.")
-    topic_retention_ms: Positive = Field(
-        default=604_800_000, description="How long topics keep records, in milliseconds."
+    topic_partitions: Count = setting(
+        default=10,
+        description="Partitions of every topic.",
     )
-    topic_segment_bytes: Positive = Field(
-        default=1_073_741_824, description="Size of a topic's segment files, in bytes."
+    topic_retention_ms: Positive = setting(
+        default=604_800_000,
+        description="How long topics keep records, in milliseconds.",
     )
-    password_rotation: Positive = Field(default=1, description="Increase by one to rotate every Kafka user's password.")
-    user_password_rotation: dict[str, Positive] = Field(
+    topic_segment_bytes: Positive = setting(
+        default=1_073_741_824,
+        description="Size of a topic's segment files, in bytes.",
+    )
+    password_rotation: Positive = setting(
+        default=1,
+        description="Increase by one to rotate every Kafka user's password.",
+    )
+    user_password_rotation: dict[str, Positive] = setting(
         default={},
         description="Increase by one to rotate the password of one Kafka user, by user: `customer-writer: 2`.",
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic.alias_generators import to_camel
 
 from kafka_on_istio.settings.checks import faults
 from kafka_on_istio.settings.errors import SettingsError

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kafka_on_istio.settings.types import DnsName, Label, Model, OptionalDnsName
+from kafka_on_istio.settings.types import DnsName, Label, Model, OptionalDnsName, setting
 
 
 class DataPlane(str, Enum):
@@ -65,19 +65,20 @@ class ChartValues(Model):
 class MeshSettings(Model):
     """The control plane, the data plane and the ingress gateway."""
 
-    data_plane: DataPlane = Field(
+    data_plane: DataPlane = setting(
         default=DataPlane.SIDECAR,
-        description="`sidecar` injects an Envoy into every workload and installs the ingress gateway. `none` does neither; "
-        "all policies are created the same.",
+        description="`sidecar` injects an Envoy into every workload and installs the ingress gateway. `none` "
+        "does neither; all policies are created the same.",
     )
-    istio_namespace: Label = Field(
+    istio_namespace: Label = setting(
         default="istio-system",
         description="Namespace of Istio's control plane, the ingress gateway and the observability tools.",
     )
-    trust_domain: DnsName = Field(
-        default="cluster.local", description="Istio's trust domain, the first part of every workload's identity."
+    trust_domain: DnsName = setting(
+        default="cluster.local",
+        description="Istio's trust domain, the first part of every workload's identity.",
     )
-    istio_charts: IstioCharts = Field(
+    istio_charts: IstioCharts = setting(
         default={
             "repository": "https://blob.istio.io/istio-release/charts",
             "version": "1.31.0",
@@ -86,31 +87,33 @@ class MeshSettings(Model):
             "cni": "cni",
             "gateway": "gateway",
         },
-        description="Istio's charts. Leave `repository` and `version` empty if the others are local paths or OCI references.",
+        description="Istio's charts. Leave `repository` and `version` empty if the others are local paths or OCI "
+        "references.",
     )
-    chart_values: ChartValues = Field(
+    chart_values: ChartValues = setting(
         default={},
-        description="Helm values that override the program's own, by chart (`base`, `istiod`, `cni`, `gateway`, `strimzi`, "
-        "`jaeger`, `prometheus`, `kiali`).",
+        description="Helm values that override the program's own, by chart (`base`, `istiod`, `cni`, `gateway`, "
+        "`strimzi`, `jaeger`, `prometheus`, `kiali`).",
     )
-    cni: bool = Field(
+    cni: bool = setting(
         default=False,
         description="Install Istio's CNI plug-in, so that no workload needs NET_ADMIN. Required on OpenShift.",
     )
-    webhook_failure_policy: FailurePolicy = Field(
+    webhook_failure_policy: FailurePolicy = setting(
         default=FailurePolicy.FAIL,
-        description="What the API server does with Istio resources while istiod cannot validate them, `Fail` or `Ignore`.",
+        description="What the API server does with Istio resources while istiod cannot validate them, `Fail` or "
+        "`Ignore`.",
     )
-    gateway_service_type: ServiceType = Field(
+    gateway_service_type: ServiceType = setting(
         default=ServiceType.LOAD_BALANCER,
         description="Type of the ingress gateway's Service: `LoadBalancer`, `NodePort` or `ClusterIP`.",
     )
-    gateway_host: OptionalDnsName = Field(
+    gateway_host: OptionalDnsName = setting(
         default="",
-        description="Host of the Route to the gateway on platform `openshift` with a `ClusterIP` Service. If empty, the "
-        "cluster chooses one.",
+        description="Host of the Route to the gateway on platform `openshift` with a `ClusterIP` Service. If "
+        "empty, the cluster chooses one.",
     )
-    gateway_service_account: Label = Field(
+    gateway_service_account: Label = setting(
         default="istio-ingressgateway",
         description="Service account of the ingress gateway, which is its identity in the mesh.",
     )

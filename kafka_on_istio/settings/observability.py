@@ -2,10 +2,8 @@
 
 from enum import Enum
 
-from pydantic import Field
-
 from kafka_on_istio.settings.mesh import Chart
-from kafka_on_istio.settings.types import Label, Model, Percentage
+from kafka_on_istio.settings.types import Label, Model, Percentage, setting
 
 
 class Monitoring(str, Enum):
@@ -20,27 +18,37 @@ class Monitoring(str, Enum):
 class ObservabilitySettings(Model):
     """Traces, metrics and Kiali."""
 
-    tracing_sampling: Percentage = Field(
-        default=100, description="Percentage of requests that are traced, from 0 to 100."
+    tracing_sampling: Percentage = setting(
+        default=100,
+        description="Percentage of requests that are traced, from 0 to 100.",
     )
-    otlp_service: Label = Field(
+    otlp_service: Label = setting(
         default="jaeger",
-        description="Name of the Service in the Istio namespace that receives traces by OTLP (4317 gRPC, 4318 HTTP). The "
-        "Jaeger chart is installed under this name.",
+        description="Name of the Service in the Istio namespace that receives traces by OTLP (4317 gRPC, 4318 "
+        "HTTP). The Jaeger chart is installed under this name.",
     )
-    jaeger: bool = Field(default=True, description="Install Jaeger.")
-    prometheus: bool = Field(default=True, description="Install Prometheus.")
-    kiali: bool = Field(default=True, description="Install Kiali.")
-    jaeger_chart: Chart = Field(
+    jaeger: bool = setting(
+        default=True,
+        description="Install Jaeger.",
+    )
+    prometheus: bool = setting(
+        default=True,
+        description="Install Prometheus.",
+    )
+    kiali: bool = setting(
+        default=True,
+        description="Install Kiali.",
+    )
+    jaeger_chart: Chart = setting(
         default={
             "chart": "jaeger",
             "repository": "https://jaegertracing.github.io/helm-charts",
             "version": "4.11.1",
         },
-        description="Jaeger's chart, `{chart, repository, version}`. It must install Jaeger v2, and name its Service as "
-        "4.3.0 and later do.",
+        description="Jaeger's chart, `{chart, repository, version}`. It must install Jaeger v2, and name its "
+        "Service as 4.3.0 and later do.",
     )
-    prometheus_chart: Chart = Field(
+    prometheus_chart: Chart = setting(
         default={
             "chart": "prometheus",
             "repository": "https://prometheus-community.github.io/helm-charts",
@@ -48,12 +56,12 @@ class ObservabilitySettings(Model):
         },
         description="Prometheus' chart, `{chart, repository, version}`.",
     )
-    kiali_chart: Chart = Field(
+    kiali_chart: Chart = setting(
         default={"chart": "kiali-server", "repository": "https://kiali.org/helm-charts", "version": "2.30.0"},
         description="Kiali's chart, `{chart, repository, version}`.",
     )
-    monitoring: Monitoring = Field(
+    monitoring: Monitoring = setting(
         default=Monitoring.BASIC,
-        description="`basic` exposes the metrics of sidecars and services to every pod of the cluster. `full` adds Kafka's, "
-        "exposes all of them to Prometheus only, and installs alerting rules.",
+        description="`basic` exposes the metrics of sidecars and services to every pod of the cluster. `full` "
+        "adds Kafka's, exposes all of them to Prometheus only, and installs alerting rules.",
     )

@@ -23,9 +23,7 @@ SUBJECTS: Final = (
 """The parts of Settings, in the order in which Pulumi.yaml lists them."""
 
 
-class Settings(
-    ApplicationSettings, KafkaSettings, ObservabilitySettings, MeshSettings, ClusterSettings, StackSettings
-):
+class Settings(ApplicationSettings, KafkaSettings, ObservabilitySettings, MeshSettings, ClusterSettings, StackSettings):
     """Every setting of a stack; ``Pulumi.yaml`` is generated from the fields."""
 
     @property

@@ -2,18 +2,21 @@
 
 import re
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
     """Settings that belong together; keys are in camel case, and unknown keys are refused."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_default=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_default=True)
+
+
+def setting(*, default: Any, description: str) -> Any:
+    """Return the field of a setting; the default is validated like a value of the stack, with keys in camel case."""
+    return Field(default=default, description=description)
 
 
 def matching(pattern: str, longest: int, allowed: str) -> AfterValidator:

@@ -9,10 +9,8 @@ import pytest
 
 from documentation.generated import ROOT
 from harness.program import Program
-from kafka_on_istio.outputs import page
 from tests.program.summary import STACKS
 
-TEXT = (ROOT / "Pulumi.README.md").read_text(encoding="utf-8")
 NAMED = r"\$\{outputs\.([\w.]+)\}"
 ALONE = {"services": [], "routes": []}
 
@@ -31,18 +29,12 @@ def test_each_output_that_a_stacks_page_names_is_there(stack: str, config: dict[
 
 
 @pytest.mark.program
-def test_a_stack_that_has_all_shows_all() -> None:
-    config = {"strimziNamespace": "strimzi"}
-    shown = re.findall(NAMED, Program(ROOT).preview(stack="dev", config=config).outputs["readme"])
-    platform = {"commands.istio", "commands.strimzi"}
-    assert set(re.findall(NAMED, TEXT)) - set(shown) == platform
+def test_a_page_shows_what_a_stack_has_and_nothing_else() -> None:
+    def page(stack: str) -> str:
+        return str(Program(ROOT).preview(stack=stack).outputs["readme"])
 
-
-@pytest.mark.unit
-def test_what_speaks_of_an_output_that_is_not_there_goes() -> None:
-    text = "# Page\n\nCalled at ${outputs.a},\nin short.\n\n| x | y |\n|---|---|\n| 1 | ${outputs.b.c} |\n| 2 | ${outputs.b.d} |\n\nTry:\n\n```\n${outputs.e}\n```\n\nEnd.\n"
-    assert page.of(text, {"a": 1, "b": {"c": 1, "d": 2}, "e": 3}) == text
-    assert page.of(text, {"b": {"c": 1}}) == "# Page\n\n| x | y |\n|---|---|\n| 1 | ${outputs.b.c} |\n\nEnd.\n"
-    assert page.of(text, {"a": 1, "b": {}, "e": 1}) == (
-        "# Page\n\nCalled at ${outputs.a},\nin short.\n\nTry:\n\n```\n${outputs.e}\n```\n\nEnd.\n"
-    )
+    assert "Call the application:\n\n```\n${outputs.commands.open}\n${outputs.commands.call}\n```\n" in page("dev")
+    assert "| Kafka, its topics and users | `${outputs.namespaces.kafka}` |\n" in page("dev")
+    for words in ("Call the application", "namespaces.kafka", "bootstrapAddress", "report"):
+        assert words not in page("platform")
+    assert "```\n${outputs.commands.istio}\n${outputs.commands.strimzi}\n```\n" in page("platform")

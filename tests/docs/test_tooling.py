@@ -32,7 +32,7 @@ GROUPS = {
 
 def places(manager: dict[str, Any]) -> list[str]:
     patterns = [re.compile(pattern.strip("/")) for pattern in manager["managerFilePatterns"]]
-    globs = ("*.yaml", "lab/**/*.py", "lab/**/*.yaml", ".github/**/*.yml")
+    globs = ("*.yaml", "kafka_on_istio/**/*.py", "lab/**/*.py", "lab/**/*.yaml", ".github/**/*.yml")
     files = [path for pattern in globs for path in ROOT.glob(pattern)]
     names = [str(path.relative_to(ROOT)) for path in files]
     found = [name for name in names if any(pattern.search(name) for pattern in patterns)]

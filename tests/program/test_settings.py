@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -137,10 +136,8 @@ def test_all_faults_are_said_at_once(settings: Load) -> None:
     assert str(error.value).startswith("the configuration has 3 faults; nothing was changed:")
 
 
-def test_a_missing_key_is_named(defaults: dict[str, Any]) -> None:
-    values = {key: json.dumps(value) for key, value in defaults.items() if key != "services"}
-    with pytest.raises(SettingsError, match="kafka-on-istio:services is not set"):
-        load(values)
+def test_a_key_that_is_not_set_has_its_default(settings: Load) -> None:
+    assert load({}) == settings()
 
 
 def test_copies_follow_the_number_of_brokers(settings: Load) -> None:

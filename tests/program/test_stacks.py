@@ -93,7 +93,7 @@ def test_nothing_is_made_on_a_platform_that_is_another_than_was_taken_for_grante
     text = str(error.value)
     assert f"kafka-on-istio:trustDomain = 'cluster.local': {PLATFORM} has 'other.example'" in text
     assert "kafka-on-istio:kafkaNamespace = 'kafka-test'" in text
-    assert "watches kafka-a, strimzi alone" in text
+    assert "watches only kafka-a, strimzi" in text
     assert "Traceback" not in text
     made = error.value.graph.resources
     assert not [item.urn for item in made if item.type.startswith("kubernetes:")]

@@ -43,7 +43,7 @@ def test_an_example_is_what_its_summary_says(example: str) -> None:
 def test_an_example_takes_the_components_as_a_package(tmp_path: Path) -> None:
     """What its requirements name installs, from the example's folder as Pulumi does it."""
     # A copy, for pip builds where the source is.
-    for name in ("components", "model", "examples"):
+    for name in ("components", "kafka_on_istio", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
     for name in ("pyproject.toml", "requirements.txt", "Pulumi.yaml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -53,12 +53,12 @@ def test_an_example_takes_the_components_as_a_package(tmp_path: Path) -> None:
     target = tmp_path / "packages"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), "../.."]
     subprocess.run(command, cwd=example, check=True, timeout=240)
-    assert {path.name for path in target.iterdir() if "info" not in path.name} == {"components", "model"}
+    assert {path.name for path in target.iterdir() if "info" not in path.name} == {"kafka_on_istio"}
     # Apart from its source, it makes what the example makes.
     harness = tmp_path / "tools"
     shutil.copytree(ROOT / "harness", harness / "harness")
     shutil.rmtree(tmp_path / "components")
-    shutil.rmtree(tmp_path / "model")
+    shutil.rmtree(tmp_path / "kafka_on_istio")
     (tmp_path / "Pulumi.yaml").unlink()
     command = [sys.executable, "-m", "harness", "preview", "--stack", "test", "--cwd", "examples/kafka-only"]
     result = subprocess.run(

@@ -62,7 +62,7 @@ class Running:
             self.broker.create_topic(topic, PARTITIONS, self.topic_settings)
             self.broker.add_acls(user, "topic", topic, ["Read", "Describe"])
         self.broker.create_topic(self.aggregated, PARTITIONS)
-        # What model/access.py gives to a service that reads and writes.
+        # What the access model gives a service that reads and writes.
         self.broker.add_acls(user, "topic", self.aggregated, ["Write", "Describe"])
         self.broker.add_acls(user, "group", f"{self.name}-group", ["Read", "Describe"])
         self.broker.add_acls(user, "transactionalId", f"{self.name}-group", ["Write", "Describe"])

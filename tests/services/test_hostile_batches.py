@@ -10,17 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from confluent_kafka import KafkaError, Producer
 
-from lab.kafka.broker import Broker
 from kafka_on_istio.settings.loading import load
+from lab.kafka.broker import Broker
 from services.call_log import configuration
 from services.record import KEY
 from services.report import Place
 from services.settings import CallLogging, Login
 from tests.services.hostile_batches import GZIP, Writer, batch, field, many, number, record
-from tests.services.test_consumer import CALLS, LIVE, NEVER_IDLE, ROOT, SIZE, START, Running, now
+from tests.services.test_consumer import CALLS, LIVE, NEVER_IDLE, SIZE, START, Running, now
 
 pytestmark = pytest.mark.lab
 

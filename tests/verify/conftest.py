@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from kafka_on_istio.access.derivation import access_model
-from kafka_on_istio.access.model import to_json
+from kafka_on_istio.access.model import AccessModel, to_json
 from kafka_on_istio.settings.loading import load
-from verify.access import Model, read
+from verify.access import read
 
 API = ["10.96.0.1/32", "10.0.0.5/32"]
 """The Kubernetes API, as `up` reads it from a cluster: its Service and an endpoint."""
@@ -26,5 +25,5 @@ def shipped() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def model(shipped: dict[str, Any]) -> Model:
+def model(shipped: dict[str, Any]) -> AccessModel:
     return read(json.dumps(shipped))

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from kafka_on_istio.access.model import AccessModel, Authentication
 from verify import capture, cases, datagrams, egress, ipv6, kafka_cases
-from verify.access import Authentication, Model, read
+from verify.access import read
 from verify.cases import Case, Kind, Outcome, Way
 
 pytestmark = pytest.mark.unit
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.unit
 COUNTS = Path(__file__).parent / "counts.json"
 
 
-def counted(model: Model, shipped: dict[str, Any]) -> dict[str, Any]:
+def counted(model: AccessModel, shipped: dict[str, Any]) -> dict[str, Any]:
     asked = kafka_cases.verdicts(shipped, kafka_cases.cases(shipped))
     logins = kafka_cases.logins(shipped)
     outside = Counter(case.expected.value for case in egress.cases(model))
@@ -38,7 +39,7 @@ def counted(model: Model, shipped: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_shipped_system_has_the_cases_that_are_checked_in(model: Model, shipped: dict[str, Any]) -> None:
+def test_the_shipped_system_has_the_cases_that_are_checked_in(model: AccessModel, shipped: dict[str, Any]) -> None:
     found = counted(model, shipped)
     assert found == json.loads(COUNTS.read_text())
     assert sum(number for group in found.values() for number in group.values()) > 2000
@@ -52,7 +53,7 @@ def called(found: list[Case]) -> set[tuple[Any, ...]]:
     }
 
 
-def test_what_is_allowed_is_what_is_declared_and_nothing_else(model: Model) -> None:
+def test_what_is_allowed_is_what_is_declared_and_nothing_else(model: AccessModel) -> None:
     gateway = model.gateway
     assert gateway
     entry = model.entries[0]
@@ -67,10 +68,12 @@ def test_what_is_allowed_is_what_is_declared_and_nothing_else(model: Model) -> N
     at_gateway = {case for case in called(cases.cases(model)) if case[1] == gateway.id}
     assert called(cases.cases(model)) - at_gateway == declared
     assert {(method, path) for _, _, method, path in at_gateway} == {(entry.method, entry.path)}
-    assert not {source for source, *_ in at_gateway} & {it.id for it in model.workloads if it.namespace in model.closed}
+    assert not {source for source, *_ in at_gateway} & {
+        it.id for it in model.workloads if it.namespace in model.isolated_namespaces
+    }
 
 
-def test_every_pair_of_workloads_is_tried_through_and_around_sidecars(model: Model) -> None:
+def test_every_pair_of_workloads_is_tried_through_and_around_sidecars(model: AccessModel) -> None:
     found = cases.cases(model)
     names = {it.id for it in model.workloads}
     captured = {it.id for it in model.workloads if it.sidecar and it != model.gateway}
@@ -81,7 +84,7 @@ def test_every_pair_of_workloads_is_tried_through_and_around_sidecars(model: Mod
 
 
 def test_each_destination_of_a_declared_call_is_knocked_at_by_a_stranger_whom_the_network_lets_through(
-    model: Model,
+    model: AccessModel,
 ) -> None:
     strangers = {source.id for source in cases.sources(model) if source.kind is Kind.STRANGER}
     refused = {
@@ -92,7 +95,7 @@ def test_each_destination_of_a_declared_call_is_knocked_at_by_a_stranger_whom_th
     assert refused >= {edge.destination for edge in model.edges if edge.authentication is Authentication.MESH}
 
 
-def test_each_layer_is_looked_at_where_it_is_the_first_to_refuse(model: Model) -> None:
+def test_each_layer_is_looked_at_where_it_is_the_first_to_refuse(model: AccessModel) -> None:
     def expected(source: str, destination: str, way: Way, port: int, path: str | None = None) -> set[Outcome]:
         return {
             case.expected
@@ -117,7 +120,7 @@ def test_each_layer_is_looked_at_where_it_is_the_first_to_refuse(model: Model) -
     assert expected("demo-app/plain-preference-v1", brokers, Way.AROUND, 9092) == {Outcome.MUTUAL_TLS}
 
 
-def test_one_declared_call_more_allows_one_call_more(shipped: dict[str, Any], model: Model) -> None:
+def test_one_declared_call_more_allows_one_call_more(shipped: dict[str, Any], model: AccessModel) -> None:
     changed = copy.deepcopy(shipped)
     edge = next(edge for edge in changed["edges"] if edge["source"] == "demo-app/customer-v1" and edge["method"])
     changed["edges"].append({**edge, "source": "demo-app/consumer-v1", "method": "PUT", "path": "/more"})
@@ -129,6 +132,7 @@ def test_who_watches_gets_to_the_metrics_and_nobody_else_does(shipped: dict[str,
     watched = copy.deepcopy(shipped)
     workload = {
         "id": "istio-system/prometheus",
+        "role": "prometheus",
         "namespace": "istio-system",
         "serviceAccount": "prometheus",
         "principal": "cluster.local/ns/istio-system/sa/prometheus",
@@ -151,7 +155,7 @@ def test_who_watches_gets_to_the_metrics_and_nobody_else_does(shipped: dict[str,
     assert scraped == {("istio-system/prometheus", "demo-app/customer-v1")}
 
 
-def test_only_who_declares_a_host_outside_gets_there(model: Model) -> None:
+def test_only_who_declares_a_host_outside_gets_there(model: AccessModel) -> None:
     found = egress.cases(model)
     allowed = {(case.request.source, case.destination) for case in found if case.expected is Outcome.ALLOWED}
     assert allowed == {("demo-app/recommendation-v3", "worldclockapi.com")}
@@ -159,7 +163,7 @@ def test_only_who_declares_a_host_outside_gets_there(model: Model) -> None:
     assert {case.destination for case in found} == {"worldclockapi.com", egress.UNDECLARED}
 
 
-def with_hosts(shipped: dict[str, Any], *hosts: tuple[str, int, str, str]) -> Model:
+def with_hosts(shipped: dict[str, Any], *hosts: tuple[str, int, str, str]) -> AccessModel:
     """Return the shipped system's model with other hosts outside: name, port, protocol and the workload."""
     external = [
         {"host": host, "port": port, "protocol": protocol, "sources": [f"demo-app/{who}"]}
@@ -168,7 +172,7 @@ def with_hosts(shipped: dict[str, Any], *hosts: tuple[str, int, str, str]) -> Mo
     return read(json.dumps({**copy.deepcopy(shipped), "externalHosts": external}))
 
 
-def spoken(model: Model, who: str, way: Way = Way.THROUGH) -> dict[tuple[str, int], tuple[str, Outcome]]:
+def spoken(model: AccessModel, who: str, way: Way = Way.THROUGH) -> dict[tuple[str, int], tuple[str, Outcome]]:
     """Return what a workload speaks to which host and port outside, and what should become of it."""
     return {
         (case.destination, case.request.port): (case.request.speaks, case.expected)
@@ -210,7 +214,7 @@ def test_ports_of_the_kubernetes_api_are_closed_elsewhere_where_its_addresses_ar
 ) -> None:
     model = with_hosts(shipped, ("pay.example.com", 443, "HTTPS", "customer-v1"))
 
-    def refused(model: Model) -> set[str]:
+    def refused(model: AccessModel) -> set[str]:
         found = [case for case in egress.cases(model) if case.request.way is Way.AROUND and case.request.port == 443]
         assert {case.expected for case in found} == {Outcome.NETWORK}
         return {case.request.source for case in found}
@@ -223,7 +227,7 @@ def test_ports_of_the_kubernetes_api_are_closed_elsewhere_where_its_addresses_ar
     assert refused(read(json.dumps(anywhere))) == refused(read(json.dumps(shipped))) - {*api.sources}
 
 
-def test_datagrams_are_sent_to_whatever_network_policies_close_and_to_nothing_else(model: Model) -> None:
+def test_datagrams_are_sent_to_whatever_network_policies_close_and_to_nothing_else(model: AccessModel) -> None:
     found = datagrams.cases(model)
     assert {case.expected for case in found} == {Outcome.NETWORK}
     every = cases.sources(model)
@@ -242,7 +246,7 @@ def test_datagrams_are_sent_to_whatever_network_policies_close_and_to_nothing_el
     assert ports == {53, 15012, 8443, 9090, 9091, 9092}
 
 
-def test_each_ipv6_address_of_a_pod_is_tried_as_its_ipv4_address_is(model: Model) -> None:
+def test_each_ipv6_address_of_a_pod_is_tried_as_its_ipv4_address_is(model: AccessModel) -> None:
     preference = "demo-app/preference-v1"
     found: dict[str, dict[str, tuple[str, ...]]] = {it.id: {"pod": ()} for it in model.workloads}
     found[preference] = {"one": ("fe80::1", "fd00::1"), "two": ()}
@@ -263,7 +267,7 @@ def test_each_ipv6_address_of_a_pod_is_tried_as_its_ipv4_address_is(model: Model
     assert f"{preference}: addresses of pod one" not in without
 
 
-def test_a_case_is_named_by_what_is_sent(model: Model) -> None:
+def test_a_case_is_named_by_what_is_sent(model: AccessModel) -> None:
     names = {str(case) for case in datagrams.cases(model)}
     assert "elsewhere/preference-v1 -> demo-app/customer-v1 ICMP echo (around its sidecar)" in names
     assert "elsewhere/preference-v1 -> demo-app/customer-v1:53 UDP (around its sidecar)" in names

@@ -31,7 +31,7 @@ def git(tmp_path: Path) -> Git:
 
     for path in (ROOT / "__main__.py", *ROOT.glob("Pulumi*")):
         shutil.copy(path, tmp_path)
-    for name in ("components", "model"):
+    for name in ("components", "kafka_on_istio"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     run("init", "--quiet", "--initial-branch", "main")
     run("add", ".")
@@ -169,8 +169,8 @@ def test_a_pull_request_that_touches_no_stack_leaves_an_empty_document(tmp_path:
 def test_a_pull_request_that_touches_everything_fits_into_a_comment(tmp_path: Path, git: Git) -> None:
     """Every policy of every stack changes, and every image."""
     for place, old, new in (
-        ("model/policies.py", '"action": "ALLOW"', '"action": "AUDIT"'),
-        ("Pulumi.yaml", "services:0.", "services:9."),
+        ("kafka_on_istio/policies/manifests.py", '"action": "ALLOW"', '"action": "AUDIT"'),
+        ("kafka_on_istio/settings/application.py", "services:0.", "services:9."),
     ):
         path = tmp_path / place
         assert old in path.read_text(), place

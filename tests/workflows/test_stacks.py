@@ -15,19 +15,19 @@ from ci.stacks import Touched, base, touched, touched_since
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
-FILES = ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "model/kafka.py"]
+FILES = ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "kafka_on_istio/names.py"]
 
 
 @pytest.mark.parametrize(
     ("changed", "present"),
     [
         ([], ()),
-        (["README.md", "harness/program.py", "tests/model/a.py", "docs/Pulumi.dev.yaml"], ()),
+        (["README.md", "harness/program.py", "tests/kafka_on_istio/a.py", "docs/Pulumi.dev.yaml"], ()),
         (["Pulumi.dev.yaml", "README.md"], ("dev",)),
         (["Pulumi.yaml"], ("dev", "prod")),
         (["__main__.py"], ("dev", "prod")),
         (["components/kafka_user.py"], ("dev", "prod")),
-        (["model/kafka.py"], ("dev", "prod")),
+        (["kafka_on_istio/names.py"], ("dev", "prod")),
         (["constraints.txt"], ("dev", "prod")),
     ],
 )

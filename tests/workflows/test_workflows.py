@@ -156,7 +156,7 @@ def test_a_change_of_the_program_or_of_settings_is_deployed() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     files = listed.stdout.splitlines()
     program = [path for path in files if touched(files, [path]).present]
-    assert {"Pulumi.dev.yaml", "Pulumi.README.md", "__main__.py", "model/settings.py"} <= {*program}
+    assert {"Pulumi.dev.yaml", "Pulumi.README.md", "__main__.py", "kafka_on_istio/settings/settings.py"} <= {*program}
     assert [path for path in program if not is_deployed(path)] == []
 
 

@@ -1,6 +1,7 @@
 """Checks that compare several settings. Each yields faults, as ``key = value: what is allowed, and the fix``."""
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, cast
 
 from kafka_on_istio.settings.checks import kafka, services, stack
@@ -18,17 +19,19 @@ class _InvalidFieldError(Exception):
 class _Valid:
     """Settings whose invalid fields cannot be read."""
 
-    def __init__(self, settings: Settings, invalid: Set[str]) -> None:
+    def __init__(self, settings: Settings, invalid: AbstractSet[str]) -> None:
         self._settings, self._invalid = settings, invalid
 
     def __getattr__(self, name: str) -> Any:
         if name in self._invalid:
             raise _InvalidFieldError
         derived = getattr(Settings, name, None)
-        return derived.fget(self) if isinstance(derived, property) else getattr(self._settings, name)
+        if isinstance(derived, property) and derived.fget:
+            return derived.fget(self)
+        return getattr(self._settings, name)
 
 
-def faults(settings: Settings, invalid: Set[str]) -> list[str]:
+def faults(settings: Settings, invalid: AbstractSet[str]) -> list[str]:
     """Return the faults that all checks find, without those that need one of the fields in ``invalid``."""
     valid = cast("Settings", _Valid(settings, invalid))
     found: list[str] = []

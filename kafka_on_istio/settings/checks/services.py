@@ -76,7 +76,9 @@ def _unknown(path: str, name: str, settings: Settings) -> Iterator[str]:
 def _autoscaling(settings: Settings) -> Iterator[str]:
     bounds = settings.autoscaling
     if bounds.max_replicas < bounds.min_replicas:
-        yield (f"autoscaling.maxReplicas = {bounds.max_replicas}: must not be less than minReplicas, {bounds.min_replicas}")
+        yield (
+            f"autoscaling.maxReplicas = {bounds.max_replicas}: must not be less than minReplicas, {bounds.min_replicas}"
+        )
 
 
 CHECKS: Final = (_services, _routes, _autoscaling)
