@@ -118,7 +118,7 @@ class Lab:
         :param binaries: the folder with the built commands.
         """
         plane, number = self.control_plane(), str(self.network().index)
-        agent = (
+        kubelet = (
             f"--folder={self.folder / 'node'}",
             f"--kubeconfig={plane.folder / 'kubelet.kubeconfig'}",
             f"--certificates={plane.folder / 'certificates'}",
@@ -132,7 +132,7 @@ class Lab:
         )
         return [
             Process("lab.outside", self.folder / "node", outside, supervised=True, module=True),
-            Process("lab.node", self.folder / "node", agent, supervised=True, module=True),
+            Process("lab.node", self.folder / "node", kubelet, supervised=True, module=True),
         ]
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""``python -m lab.node``: run the node's agent until it is told to stop."""
+"""``python -m lab.node``: run the kubelet until it gets a signal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from lab.errors import LabError
 from lab.network import LABS, Network
 from lab.node import images
-from lab.node.agent import Agent
+from lab.node.kubelet import Kubelet
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +30,7 @@ def main(folder: Path, kubeconfig: Path, certificates: Path, binaries: Path, net
     where = folder.absolute()
 
     async def run() -> None:
-        await Agent(where, kubeconfig, Network(network), images.table(binaries)).run(certificates)
+        await Kubelet(where, kubeconfig, Network(network), images.table(binaries)).run(certificates)
 
     try:
         asyncio.run(run())

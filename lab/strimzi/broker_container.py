@@ -28,7 +28,7 @@ from lab.kafka.distribution import distribution, format_storage, java, jvm_optio
 from lab.strimzi import agent, mounts, names
 from lab.strimzi.certificates import Pair
 from lab.strimzi.kubernetes import Kubernetes
-from lab.strimzi.secrets import decoded
+from lab.strimzi.secret_manifests import decoded
 
 _LOGGED: Final = (
     "kafka.server.KafkaRaftServer",
