@@ -502,7 +502,7 @@ def kubelet(node: System) -> int:
     raise AssertionError("the kubelet does not run")
 
 
-def test_an_agent_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
+def test_a_kubelet_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
     pods.run("survivor", "echo $$ up; sleep 1000")
     pods.apply(pod("brief", container("main", "sleep 3"), restartPolicy="Never"))
     pods.run("gone")
@@ -545,7 +545,7 @@ def seen(pods: Pods, name: str, path: str) -> Iterator[list[str]]:
 READY = "{.status.conditions[?(@.type=='Ready')].status} {.status.podIP}"
 
 
-def restart_agent(node: System) -> None:
+def restart_kubelet(node: System) -> None:
     """Kill the kubelet, and wait until the next one has resumed its pods."""
     killed = kubelet(node)
     os.kill(killed, signal.SIGKILL)
@@ -555,7 +555,7 @@ def restart_agent(node: System) -> None:
     node.kubectl("-n", NAMESPACE, "delete", "pod", "witness", "--grace-period=1")
 
 
-def test_a_pod_stays_ready_while_the_agent_is_killed(pods: Pods) -> None:
+def test_a_pod_stays_ready_while_the_kubelet_is_killed(pods: Pods) -> None:
     pods.apply(server("steady"))
     address = pods.ready("steady")["status"]["podIP"]
     with seen(pods, "steady", READY) as states:
@@ -565,7 +565,7 @@ def test_a_pod_stays_ready_while_the_agent_is_killed(pods: Pods) -> None:
     pods.delete("steady")
 
 
-def test_an_agent_that_was_killed_probes_on(pods: Pods) -> None:
+def test_a_kubelet_that_was_killed_probes_on(pods: Pods) -> None:
     probe = {"exec": {"command": ["test", "-e", "/tmp/well"]}, "periodSeconds": 1, "failureThreshold": 1}
     pods.apply(pod("probed", container("main", "touch /tmp/well; sleep 1000", readinessProbe=probe)))
     pods.ready("probed")
@@ -575,7 +575,7 @@ def test_an_agent_that_was_killed_probes_on(pods: Pods) -> None:
     pods.delete("probed")
 
 
-def test_a_pod_that_has_completed_does_not_run_again_after_the_agent_was_killed(pods: Pods) -> None:
+def test_a_pod_that_has_completed_does_not_run_again_after_the_kubelet_was_killed(pods: Pods) -> None:
     sidecar = container("side", "sleep 1000 & trap 'kill $!' TERM; wait", restartPolicy="Always")
     spec: dict[str, Any] = {"initContainers": [container("first", "echo first"), sidecar], "restartPolicy": "Never"}
     pods.apply(
