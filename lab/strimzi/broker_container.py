@@ -23,10 +23,10 @@ from typing import Final
 import httpx2
 from lightkube import ApiError, ConfigError
 
+from lab.certificates import Pair
 from lab.errors import LabError
 from lab.kafka.distribution import distribution, format_storage, java, jvm_options
 from lab.strimzi import agent, mounts, names
-from lab.strimzi.certificates import Pair
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.secret_manifests import decoded
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lab.certificates import Pair
 from lab.strimzi.admin import Admin, KafkaUnavailableError, identity
-from lab.strimzi.certificates import Pair
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.secret_manifests import decoded

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.certificates import Pair
 from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.strimzi import agent, broker_container, mounts, pods, secret_manifests
 from lab.strimzi.agent import BrokerState, Health
-from lab.strimzi.certificates import Pair, authority, issue
+from lab.strimzi.certificates import authority, issue
 from lab.strimzi.cluster import cluster
 from tests.strimzi import resources
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from cryptography import x509
 
+from lab.certificates import renewed
 from lab.strimzi import (
-    certificates,
     configuration,
     entity_operator,
     names,
@@ -204,9 +204,7 @@ def test_what_an_authority_signed_is_kept_when_its_own_certificate_is_renewed() 
     one = made()
     aged = in_api(list(secret_manifests.manifests(one, secret_manifests.certificates(one, {}))))
     pair = secret_manifests.certificates(one, aged).authorities["cluster"].pair
-    aged["log-cluster-ca-cert"]["data"] = secret_manifests.encoded(
-        {"ca.crt": certificates.renewed(pair, 29).certificate}
-    )
+    aged["log-cluster-ca-cert"]["data"] = secret_manifests.encoded({"ca.crt": renewed(pair, 29).certificate})
     again = secret_manifests.certificates(one, aged)
     assert in_days(again.trusted) == 365
     assert again.nodes["log-combined-0"].certificate == secret_manifests.decoded(

@@ -16,12 +16,13 @@ from cryptography import x509
 from lightkube import ApiError
 
 from lab.binaries.build import build
+from lab.certificates import Pair
 from lab.charts.assemble import assemble
 from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
 from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
-from lab.strimzi.certificates import Pair, issue, lasts
+from lab.strimzi.certificates import issue, lasts
 from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.cluster_operator import ClusterOperator
 from lab.strimzi.environment import ClusterOperatorSettings
