@@ -16,8 +16,8 @@ from lab.node.kubelet import Kubelet
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where pods have their files.")
-@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Who the node is.")
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the pods' files.")
+@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Kubeconfig of the node.")
 @click.option("--certificates", required=True, type=click.Path(path_type=Path), help="Folder with ca.crt, kubelet.crt.")
 @click.option("--binaries", required=True, type=click.Path(path_type=Path), help="Folder with the built commands.")
 @click.option("--network", required=True, type=click.IntRange(0, LABS - 1), help="Number of the lab's network.")

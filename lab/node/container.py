@@ -188,7 +188,7 @@ class Container:
         said = False
         while name not in self._images:
             message = (
-                f'image "{reference}" stands for no command here; lab/node/images.py has'
+                f'image "{reference}" is not available in the lab; lab/node/images.py lists'
                 f" {', '.join(sorted(self._images))}"
             )
             self.record.state = Waiting("ImagePullBackOff" if said else "ErrImagePull", message)
@@ -306,7 +306,7 @@ class Container:
                 task.cancel()
         message = "" if process is not None else _tail(folder / "log")
         if process is not None and code == KILLED and not (folder / "exit").exists():
-            message = "the process that waited for it was killed"
+            message = "the process that waited for the container was killed"
         record.state = Terminated(code, begin, self._runtime.ended_at(folder), message)
         record.ready = False
         record.started = record.started and not record.sidecar

@@ -211,7 +211,7 @@ class Kubelet:
         uids = {pod["metadata"]["uid"] for pod in self._pods.items.values()}
         for entry in await asyncio.to_thread(_entries, self.folder / "pods"):
             if entry.name not in uids:
-                _log.info("pod %s is gone: removing what is left of it", entry.name)
+                _log.info("pod %s is deleted: removing its files", entry.name)
                 await self._remove(entry)
         self._recovered = True
         for name, pod in list(self._pods.items.items()):

@@ -221,7 +221,7 @@ class PodWorker:
         settings = {item["name"]: item["value"] for item in context.get("sysctls") or []}
         others = sorted(name for name in settings if not name.startswith("net."))
         if others:
-            message = f"sysctl {', '.join(others)}: the lab's pods have settings of their own for their network alone"
+            message = f"sysctl {', '.join(others)}: the lab supports sysctls of the pod's network only"
             raise MissingError(message)
         return settings
 

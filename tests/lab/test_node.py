@@ -208,7 +208,7 @@ def test_an_image_that_stands_for_nothing_is_said_and_the_rest_goes_on(pods: Pod
     pods.ready("known")
     waiting = eventually(lambda: pods.container("unknown")["state"].get("waiting"))
     assert waiting["reason"] in ("ErrImagePull", "ImagePullBackOff")
-    assert waiting["message"].startswith('image "docker.io/library/nginx:1.29" stands for no command here')
+    assert waiting["message"].startswith('image "docker.io/library/nginx:1.29" is not available in the lab')
     pods.delete("unknown", "known")
 
 
