@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from documentation.generated import ROOT
-from documentation.links import targets
+from tools.documentation.generated import ROOT
+from tools.documentation.links import targets
 
 pytestmark = pytest.mark.unit
 
