@@ -179,3 +179,88 @@ def test_a_missing_input_is_named() -> None:
         construct("kafka-on-istio:index:KafkaClient", without)
     assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "Missing required input 'clusterName' on 'KafkaClient'" in str(error.value.trailing_metadata())
+
+
+POOL: dict[str, Any] = {
+    "name": "nodes",
+    "roles": ["controller", "broker"],
+    "replicas": 3,
+    "storage": {"type": "persistent-claim", "size": "10Gi", "storageClass": "fast"},
+    "resources": {"requests": {"cpu": "1"}},
+}
+
+
+def test_a_cluster_takes_its_version_and_nodes_and_writes_the_manifests() -> None:
+    inputs = {"namespace": "kafka", "clusterName": "events", "version": "4.3.1", "replicas": 3, "nodePools": [POOL]}
+    graph, _ = construct("kafka-on-istio:index:KafkaCluster", inputs)
+    spec = {item.type.rpartition(":")[2]: item.inputs["spec"] for item in graph.resources if item.custom}
+    assert spec["KafkaNodePool"]["storage"] == {"type": "persistent-claim", "size": "10Gi", "class": "fast"}
+    assert spec["KafkaNodePool"]["resources"] == {"requests": {"cpu": "1"}}
+    assert spec["Kafka"]["kafka"]["version"] == "4.3.1"
+    assert spec["Kafka"]["kafka"]["config"]["min.insync.replicas"] == 2
+    (listener,) = spec["Kafka"]["kafka"]["listeners"]
+    assert (listener["port"], listener["authentication"]) == (9092, {"type": "scram-sha-512"})
+    assert "networkPolicyPeers" not in listener
+
+
+def test_a_specification_and_what_it_would_override_are_refused_together() -> None:
+    inputs = {"namespace": "kafka", "clusterName": "events", "nodePools": [{**POOL, "spec": {"replicas": 1}}]}
+    with pytest.raises(grpc.RpcError) as error:
+        construct("kafka-on-istio:index:KafkaCluster", inputs)
+    assert "node pool nodes: spec replaces roles, replicas, storage, resources; set only one of them" in str(
+        error.value
+    )
+
+
+LOGIN = {
+    "userName": "orders",
+    "bootstrapAddress": "events-kafka-bootstrap.kafka.svc.cluster.local:9092",
+    "secretName": "orders-credentials",
+    "secretKey": "password",
+}
+SERVICE: dict[str, Any] = {
+    "namespace": "shop",
+    "serviceName": "orders",
+    "image": "registry.example/orders:1.0.0",
+    "credentials": LOGIN,
+    "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+    "versions": [{"name": "orders-v1", "version": "v1", "environment": {"REGION": "north"}}],
+}
+
+
+def test_a_service_takes_image_login_and_scaling_and_writes_the_manifests() -> None:
+    graph, _ = construct("kafka-on-istio:index:DemoService", SERVICE)
+    made = {item.type.rpartition(":")[2]: item.inputs for item in graph.resources if item.custom}
+    assert set(made) >= {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "ServiceAccount"}
+    template = made["Deployment"]["spec"]["template"]
+    assert template["metadata"]["labels"] == {"app": "orders", "version": "v1"}
+    (container,) = template["spec"]["containers"]
+    variables = {item["name"]: item.get("value") or item["valueFrom"] for item in container["env"]}
+    assert variables == {
+        "REGION": "north",
+        "KAFKA_BOOTSTRAP_SERVER": LOGIN["bootstrapAddress"],
+        "KAFKA_USER_NAME": "orders",
+        "KAFKA_PASSWORD": {"secretKeyRef": {"name": "orders-credentials", "key": "password"}},
+    }
+    assert "replicas" not in made["Deployment"]["spec"]
+
+
+def test_a_service_without_an_image_is_refused() -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        construct("kafka-on-istio:index:DemoService", {key: SERVICE[key] for key in SERVICE if key != "image"})
+    assert "DemoService orders: image is missing; orders-v1 cannot run without one" in str(error.value)
+
+
+def test_deprecated_inputs_work_for_another_release() -> None:
+    inputs = {
+        "namespace": "shop",
+        "serviceName": "orders",
+        "service": {"ports": [{"port": 80}]},
+        "versions": [{"name": "orders-v1", "labels": {"app": "orders"}, "deployment": {"replicas": 3}}],
+    }
+    graph, _ = construct("kafka-on-istio:index:DemoService", inputs)
+    made = {item.type.rpartition(":")[2]: item.inputs for item in graph.resources if item.custom}
+    assert made["Deployment"]["spec"] == {"replicas": 3}
+    assert made["Service"]["spec"] == {"ports": [{"port": 80}]}
+    warnings = [text for severity, text in graph.messages if severity == "warning"]
+    assert "the input deployment is deprecated and will be removed in the next release; use image" in warnings
