@@ -9,7 +9,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lock lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -84,11 +84,15 @@ diagram: docs ## The same, for whoever looks for the diagrams
 bench: environment ## Measure the engine, the report and the chain of services
 	.venv/bin/python -m tools.benchmarks
 
-# As `pulumi install` makes it: the policy SDK asks for an older protobuf than the program has.
+# The policy SDK needs an older protobuf than the program.
 policy_pack/.venv: policy_pack/requirements.txt
-	@$(PYTHON) -m venv $@
-	@$@/bin/pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+	@.venv/bin/uv venv --quiet --clear --seed --python $(PYTHON) $@
+	@.venv/bin/uv pip install --quiet --python $@ -r $<
+
+lock: ## Update uv.lock and the requirements files exported from it
+	@.venv/bin/uv lock
+	@.venv/bin/uv export --quiet --frozen --no-default-groups --no-emit-project --no-hashes --no-annotate --output-file requirements.txt
+	@.venv/bin/uv export --quiet --frozen --only-group services --no-annotate --output-file services/requirements.lock
 
 test-environment:
 	@$(PYTHON) -m lab.bootstrap --tests

@@ -28,7 +28,7 @@ FILES = ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "k
         (["__main__.py"], ("dev", "prod")),
         (["components/kafka_user.py"], ("dev", "prod")),
         (["kafka_on_istio/names.py"], ("dev", "prod")),
-        (["constraints.txt"], ("dev", "prod")),
+        (["requirements.txt"], ("dev", "prod")),
     ],
 )
 def test_settings_touch_their_stack_and_the_program_touches_all(changed: list[str], present: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from tools.ci.command import CommandError, git, leave
 
 _SETTINGS: Final = "Pulumi.{}.yaml"
-_PROGRAM: Final = ("Pulumi.README.md", "Pulumi.yaml", "__main__.py", "constraints.txt", "requirements.txt")
+_PROGRAM: Final = ("Pulumi.README.md", "Pulumi.yaml", "__main__.py", "requirements.txt")
 """The files, beside those in _FOLDERS, that every stack's resources follow from."""
 _FOLDERS: Final = ("components/", "kafka_on_istio/")
 
