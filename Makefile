@@ -9,7 +9,7 @@ LAB := .venv/bin/python -m lab
 WHICH = --name $(NAME)
 SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
-.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lint test bench test-environment
+.PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lock lint test bench test-environment
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,7 +48,7 @@ preview: environment ## Show what up would change (CONFIG=, NAME=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)
 
 preview-pr: environment ## Show as Markdown what the working tree changes in each stack that it touches (BASE=main)
-	@.venv/bin/python -m ci.preview --against $(BASE)
+	@.venv/bin/python -m tools.ci.preview --against $(BASE)
 
 refresh: environment ## Make the stack's state say what is in the cluster (NAME=)
 	@$(LAB) refresh $(WHICH)
@@ -74,26 +74,30 @@ lint: environment ## Check style, types and the layers of the architecture
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	ls __main__.py plugin/__main__.py examples/*/__main__.py | xargs -n 1 .venv/bin/mypy
-	PYTHONPATH=policies .venv/bin/lint-imports
+	PYTHONPATH=policy_pack .venv/bin/lint-imports
 
 docs: environment ## Write what is generated anew: diagrams, the references of settings and components, the schema
-	@.venv/bin/python -m documentation
+	@.venv/bin/python -m tools.documentation
 
 diagram: docs ## The same, for whoever looks for the diagrams
 
 bench: environment ## Measure the engine, the report and the chain of services
-	.venv/bin/python -m benchmarks
+	.venv/bin/python -m tools.benchmarks
 
-# As `pulumi install` makes it: the policy SDK asks for an older protobuf than the program has.
-policies/.venv: policies/requirements.txt
-	@$(PYTHON) -m venv $@
-	@$@/bin/pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+# The policy SDK needs an older protobuf than the program.
+policy_pack/.venv: policy_pack/requirements.txt
+	@.venv/bin/uv venv --quiet --clear --seed --python $(PYTHON) $@
+	@.venv/bin/uv pip install --quiet --python $@ -r $<
+
+lock: ## Update uv.lock and the requirements files exported from it
+	@.venv/bin/uv lock
+	@.venv/bin/uv export --quiet --frozen --no-default-groups --no-emit-project --no-hashes --no-annotate --output-file requirements.txt
+	@.venv/bin/uv export --quiet --frozen --only-group services --no-annotate --output-file services/requirements.lock
 
 test-environment:
 	@$(PYTHON) -m lab.bootstrap --tests
 
-test: test-environment lint policies/.venv ## Run all tests
+test: test-environment lint policy_pack/.venv ## Run all tests
 	.venv/bin/python -m pytest -m "not lab"
 	.venv/bin/python -m lab.binaries
 	.venv/bin/python -m lab.charts

@@ -5,8 +5,10 @@ Run as ``python3 -m lab.bootstrap``, with the system's Python, before there is a
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,13 +19,7 @@ from pathlib import Path
 from lab import cache
 
 ROOT = Path(__file__).parent.parent
-REQUIREMENTS = (
-    "requirements.txt",
-    "requirements-lab.txt",
-    "requirements-services.txt",
-    "requirements-dev.txt",
-    "constraints.txt",
-)
+REQUIREMENTS = ("pyproject.toml", "uv.lock")
 PYTHON = (3, 11)
 GIBIBYTE = 1 << 30
 SPACE = 2 * GIBIBYTE
@@ -51,7 +47,7 @@ class Machine:
     system: str
     architecture: str
     python: tuple[int, int]
-    has_venv: bool
+    has_installer: bool
     commands: frozenset[str]
     is_root: bool
     has_apt: bool
@@ -86,8 +82,8 @@ def plan(machine: Machine, commands: Mapping[str, str] = COMMANDS) -> Plan:
     if not machine.writable:
         obstacles.append(f"folder {ROOT}: you may not write there; clone the project to where you may")
     packages = [package for command, package in commands.items() if command not in machine.commands]
-    if not machine.has_venv:
-        packages.append("python3-venv")
+    if not machine.has_installer:
+        packages.append("python3-pip")
     if packages and not (machine.is_root and machine.has_apt):
         why = "you are not root" if machine.has_apt else "there is no apt-get here"
         obstacles.append(f"missing packages {', '.join(packages)} ({why}): install them, then run this again")
@@ -100,22 +96,13 @@ def inspect() -> Machine:
         system=platform.system(),
         architecture=platform.machine(),
         python=sys.version_info[:2],
-        has_venv=_has_venv(),
+        has_installer=shutil.which("uv") is not None or importlib.util.find_spec("pip") is not None,
         commands=frozenset(command for command in (*COMMANDS, *TEST_COMMANDS) if shutil.which(command)),
         is_root=os.geteuid() == 0,
         has_apt=shutil.which("apt-get") is not None,
         free=shutil.disk_usage(ROOT).free,
         writable=os.access(ROOT, os.W_OK),
     )
-
-
-def _has_venv() -> bool:
-    try:
-        import ensurepip  # noqa: PLC0415 Debian leaves it out of its python3
-        import venv  # noqa: PLC0415
-    except ImportError:
-        return False
-    return bool(ensurepip and venv)
 
 
 def install(packages: Collection[str]) -> str | None:
@@ -130,25 +117,46 @@ def install(packages: Collection[str]) -> str | None:
     return None
 
 
+def find_uv() -> str | None:
+    """Return uv: the one on PATH if it is new enough, otherwise the pinned version, which pip puts into the cache.
+
+    Returns None if pip fails, which then says why.
+    """
+    pin = re.findall(r'"uv==([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[0]
+    found = shutil.which("uv")
+    if found:
+        output = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+        version = re.match(r"uv (\d+)\.(\d+)\.(\d+)", output)
+        if version and tuple(map(int, version.groups())) >= tuple(map(int, pin.split("."))):
+            return found
+
+    def download(folder: Path) -> None:
+        print(f"installing uv {pin} into {cache.folder()}", flush=True)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
+        subprocess.run([*pip, "--target", str(folder), f"uv=={pin}"], env=environment, check=True)
+
+    try:
+        return str(cache.once(f"uv-{pin}-{platform.machine()}", download) / "bin" / "uv")
+    except subprocess.CalledProcessError:
+        return None
+
+
 def make_environment() -> str | None:
-    """Make ``.venv`` what the requirement files say and return None, or what went wrong."""
-    folder = ROOT / ".venv"
-    stamp = folder / ".requirements"
+    """Install the packages of ``uv.lock`` into ``.venv`` and return None, or what went wrong."""
+    stamp = ROOT / ".venv" / ".requirements"
     wanted = cache.key([sys.version], [ROOT / name for name in REQUIREMENTS])
     if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
         return None
-    print("making the Python environment in .venv", flush=True)
-    python = folder / "bin" / "python"
-    if not python.exists() and subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False).returncode:
-        return f"{sys.executable} -m venv {folder} failed; is python3-venv installed?"
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    arguments = [word for name in REQUIREMENTS[:-1] for word in ("-r", name)]
-    result = subprocess.run(
-        [*pip, *arguments, "-c", REQUIREMENTS[-1]], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        said = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no output"]
-        return f"pip install: {said[-1].removeprefix('ERROR: ')}; check the network and the package index"
+    uv = find_uv()
+    if uv is None:
+        return "pip install uv: see above; check the network and the package index, or install uv by hand"
+    print("installing the Python packages into .venv", flush=True)
+    sync = [uv, "sync", "--quiet", "--locked", "--python", sys.executable]
+    # The services run in pods, which cannot write compiled modules to the environment.
+    for options in (["--only-group", "services", "--compile-bytecode"], []):
+        if subprocess.run([*sync, *options], cwd=ROOT, check=False).returncode:
+            return "uv sync: see above; check the network, or run make lock if uv.lock is outdated"
     stamp.write_text(wanted, encoding="ascii")
     return None
 

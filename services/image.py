@@ -96,7 +96,7 @@ def tag(files: Iterable[Path]) -> str:
 def sources() -> list[Path]:
     """Return the files that the image is built from."""
     package = [path for path in (ROOT / "services").glob("*.py") if path.name != Path(__file__).name]
-    return [*package, *(ROOT / name for name in (DOCKERFILE, "requirements-services.txt", "constraints.txt"))]
+    return [*package, *(ROOT / name for name in (DOCKERFILE, "services/requirements.lock"))]
 
 
 def inspect() -> Machine:

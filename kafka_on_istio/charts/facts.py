@@ -1,7 +1,7 @@
 """What the program assumes of the public charts: a row per chart, with where it was read.
 
 Policies name workloads of charts before these exist, and values are set by keys that a release of a chart may rename.
-`python -m ci.charts` compares this table with the real charts; tests compare the policies with this table.
+`python -m tools.ci.charts` compares this table with the real charts; tests compare the policies with this table.
 """
 
 from collections.abc import Mapping

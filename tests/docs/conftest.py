@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from documentation import generated, plugin
+from tools.documentation import generated, plugin
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from documentation.commands import Command, missing, runnable, settings
-from documentation.generated import ROOT
-from documentation.links import documents
-from documentation.markdown import Block, parse
 from harness.program import Program
+from tools.documentation.commands import Command, missing, runnable, settings
+from tools.documentation.generated import ROOT
+from tools.documentation.links import documents
+from tools.documentation.markdown import Block, parse
 
 PARSED = {str(path.relative_to(ROOT)): parse(path.read_text(encoding="utf-8")) for path in documents(ROOT)}
 COMMANDS = {f"{name}:{item.line}: {item.words}": item for name, parsed in PARSED.items() for item in runnable(parsed)}

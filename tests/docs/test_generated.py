@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from documentation import components, configuration, reference, system
-from documentation.generated import PLACES, ROOT, filled, names
 from harness import urn
 from harness.graph import Resource
+from tools.documentation import components, configuration, reference, system
+from tools.documentation.generated import PLACES, ROOT, filled, names
 
 PROJECT = "kafka-on-istio"
 

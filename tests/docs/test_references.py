@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from documentation.generated import ROOT
-from documentation.links import documents, faults
-from documentation.markdown import parse
+from tools.documentation.generated import ROOT
+from tools.documentation.links import documents, faults
+from tools.documentation.markdown import parse
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from documentation.generated import ROOT
 from harness.program import Program
 from tests.program.summary import STACKS
+from tools.documentation.generated import ROOT
 
 NAMED = r"\$\{outputs\.([\w.]+)\}"
 ALONE = {"services": [], "routes": []}

@@ -9,13 +9,15 @@ import tomllib
 from typing import Any
 
 import pytest
+import uv
 import yaml
 
-from documentation.generated import ROOT
-from documentation.links import targets
+from tools.documentation.generated import ROOT
+from tools.documentation.links import targets
 
 pytestmark = pytest.mark.unit
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RENOVATE = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))
 GROUPS = {
     "pulumi": "Pulumi",
@@ -63,11 +65,43 @@ def test_what_goes_together_is_one_change(package: str) -> None:
 
 def test_renovate_moves_the_cli_of_the_workflows_together_with_the_sdk() -> None:
     action = ".github/actions/program/action.yml"
-    (manager,) = [item for item in RENOVATE["customManagers"] if action in places(item)]
+    (manager,) = [item for item in RENOVATE["customManagers"] if item.get("depNameTemplate") == "pulumi/pulumi"]
+    assert action in places(manager)
     (pattern,) = manager["matchStrings"]
     (version,) = re.findall(pattern.replace("(?<", "(?P<"), (ROOT / action).read_text(encoding="utf-8"))
     assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert GROUPS[manager["depNameTemplate"]] == "Pulumi"
+
+
+def test_the_workflows_use_the_uv_of_the_project() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / ".github").rglob("*.yml")]
+    pins = {pin for text in texts for pin in re.findall(r"uv==[\d.]+", text)}
+    assert pins == {pin for pin in PROJECT["dependency-groups"]["dev"] if pin.startswith("uv==")}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "services/requirements.lock"])
+def test_a_requirements_file_is_what_uv_exports_from_the_lock(name: str) -> None:
+    """The file names its own command in its second line."""
+    written = (ROOT / name).read_text(encoding="utf-8")
+    command = written.splitlines()[1].removeprefix("#").split()
+    assert command[:2] == ["uv", "export"]
+    assert command[-2:] == ["--output-file", name]
+    export = [uv.find_uv_bin(), *command[1:-2], "--offline"]
+    result = subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert packages(result.stdout) == packages(written)
+
+
+def packages(requirements: str) -> list[str]:
+    return [line for line in requirements.splitlines() if not line.startswith("#")]
+
+
+def test_the_lock_fits_the_project_and_names_the_public_index_only() -> None:
+    check = [uv.find_uv_bin(), "lock", "--check", "--offline"]
+    assert subprocess.run(check, cwd=ROOT, capture_output=True, check=False).returncode == 0, "run make lock"
+    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    sources = [package["source"] for package in locked if package["name"] != PROJECT["project"]["name"]]
+    assert {tuple(source) for source in sources} == {("registry",)}
+    assert len({source["registry"] for source in sources}) == 1
 
 
 def test_hooks_before_a_commit_check_what_lint_checks() -> None:
@@ -81,7 +115,7 @@ def test_hooks_before_a_commit_check_what_lint_checks() -> None:
 
 def test_the_devcontainer_has_the_python_of_the_project_and_sets_itself_up() -> None:
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
-    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    required = PROJECT["project"]["requires-python"]
     assert container["image"].rpartition(":")[2].startswith(required.removeprefix(">="))
     assert container["postCreateCommand"].removeprefix("make ") in targets((ROOT / "Makefile").read_text("utf-8"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ci import charts
-from ci.charts import Charts, examined, stack_settings
 from lab.charts.assemble import assemble
 from lab.errors import LabError
 from lab.lab import ROOT
+from tools.ci import charts
+from tools.ci.charts import Charts, examined, stack_settings
 
 pytestmark = pytest.mark.lab
 

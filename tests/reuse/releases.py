@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from documentation import plugin
 from harness.graph import Graph
 from harness.program import Program
 from harness.randomness import DRAWN
 from harness.recorded import from_deployment, to_deployment
 from tests.program.summary import ROOT
+from tools.documentation import plugin
 
 RELEASES: Final = Path(__file__).parent / "releases"
 

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from pulumi.runtime.proto import provider_pb2
 
-from documentation import plugin
 from harness import values
 from harness.graph import Graph
 from harness.monitor import serve
 from harness.recorder import Recorder
+from tools.documentation import plugin
 
 pytestmark = pytest.mark.program
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from documentation import plugin
 from harness.comparison import Step, compare, steps
 from harness.graph import Graph
 from harness.program import Program
 from tests.program.summary import ROOT
 from tests.reuse import releases
+from tools.documentation import plugin
 
 pytestmark = pytest.mark.program
 

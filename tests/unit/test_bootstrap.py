@@ -14,7 +14,7 @@ READY = Machine(
     system="Linux",
     architecture="x86_64",
     python=(3, 11),
-    has_venv=True,
+    has_installer=True,
     commands=frozenset(COMMANDS),
     is_root=False,
     has_apt=True,
@@ -29,8 +29,8 @@ def test_a_machine_that_has_all_needs_nothing() -> None:
 
 
 def test_root_on_debian_gets_what_is_missing() -> None:
-    found = plan(replace(READY, is_root=True, commands=READY.commands - {"mvn", "nft"}, has_venv=False))
-    assert found.packages == ("maven", "nftables", "python3-venv")
+    found = plan(replace(READY, is_root=True, commands=READY.commands - {"mvn", "nft"}, has_installer=False))
+    assert found.packages == ("maven", "nftables", "python3-pip")
     assert found.obstacles == ()
 
 

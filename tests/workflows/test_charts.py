@@ -1,4 +1,4 @@
-"""What ``python -m ci.charts`` finds in a chart that is not as the program expects."""
+"""What ``python -m tools.ci.charts`` finds in a chart that is not as the program expects."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ci.chart_differences import differences
-from ci.charts import main, stack_settings
-from ci.command import CommandError
 from kafka_on_istio.charts.facts import ChartFacts, ChartWorkload
 from tests.workflows.conftest import ROOT, workflow
+from tools.ci.chart_differences import differences
+from tools.ci.charts import main, stack_settings
+from tools.ci.command import CommandError
 
 pytestmark = pytest.mark.unit
 
@@ -100,4 +100,4 @@ def test_the_workflow_looks_at_the_charts_weekly_and_where_they_change() -> None
     assert charts["on"]["schedule"]
     assert "Pulumi.yaml" in charts["on"]["pull_request"]["paths"]
     (job,) = charts["jobs"].values()
-    assert any(".venv/bin/python -m ci.charts" in step.get("run", "") for step in job["steps"])
+    assert any(".venv/bin/python -m tools.ci.charts" in step.get("run", "") for step in job["steps"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ci.comment import LIMIT, MARK, body, plan, pull_request
 from tests.workflows.conftest import ROOT, Api
+from tools.ci.comment import LIMIT, MARK, body, plan, pull_request
 
 pytestmark = pytest.mark.unit
 
@@ -84,7 +84,7 @@ def environment(tmp_path: Path, runner: dict[str, str]) -> dict[str, str]:
 
 
 def comment(file: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ci.comment", str(file)]
+    command = [sys.executable, "-m", "tools.ci.comment", str(file)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

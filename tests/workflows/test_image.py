@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci.image import with_image
 from tests.workflows.conftest import ROOT
+from tools.ci.image import with_image
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +21,7 @@ STACKS = ("dev", "openshift", "prod", "test")
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ci.image", *arguments, "--cwd", str(folder)]
+    command = [sys.executable, "-m", "tools.ci.image", *arguments, "--cwd", str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -142,14 +142,21 @@ def test_code_of_a_pull_request_meets_no_right_to_write_and_no_secret() -> None:
     checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
     assert [step["with"] for step in checkouts] == [{"persist-credentials": False}]
     assert [step["run"] for step in job["steps"] if "run" in step] == [
-        'python3 -m ci.comment "$RUNNER_TEMP/artifact/preview.md"'
+        'python3 -m tools.ci.comment "$RUNNER_TEMP/artifact/preview.md"'
     ]
 
 
 def test_what_the_workflows_call_is_there() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in (*WORKFLOWS, PROGRAM))
-    modules = set(re.findall(r"python3? -m ((?:ci|tests|verify)[\w.]*)", text))
-    assert modules >= {"ci.comment", "ci.image", "ci.orphans", "ci.preview", "ci.stacks", "verify"}
+    modules = set(re.findall(r"python3? -m ((?:tools|tests|verify)[\w.]*)", text))
+    assert modules >= {
+        "tools.ci.comment",
+        "tools.ci.image",
+        "tools.ci.orphans",
+        "tools.ci.preview",
+        "tools.ci.stacks",
+        "verify",
+    }
     for module in modules:
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module

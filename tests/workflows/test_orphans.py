@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from ci.orphans import orphans
 from tests.workflows.conftest import ROOT, Api
+from tools.ci.orphans import orphans
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,7 @@ def test_names_may_be_in_full() -> None:
 
 
 def run(stacks: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ci.orphans"]
+    command = [sys.executable, "-m", "tools.ci.orphans"]
     return subprocess.run(command, cwd=ROOT, env=environment, input=stacks, capture_output=True, text=True, check=False)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci import comment
-from ci.preview import removal
+from tools.ci import comment
+from tools.ci.preview import removal
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| (\w+) \| `(?:[\w.-]+:)*(?:\S+[/:])?(\w+)` \| `(\S+)` \|$", re.MULTILINE)
@@ -42,7 +42,7 @@ def git(tmp_path: Path) -> Git:
 
 def preview(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBECONFIG"))}
-    command = [sys.executable, "-m", "ci.preview", "--against", "main", "--cwd", str(repository), *arguments]
+    command = [sys.executable, "-m", "tools.ci.preview", "--against", "main", "--cwd", str(repository), *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

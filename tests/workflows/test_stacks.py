@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.stacks import Touched, base, touched, touched_since
+from tools.ci.stacks import Touched, base, touched, touched_since
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,7 @@ FILES = ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml", "__main__.py", "k
         (["__main__.py"], ("dev", "prod")),
         (["components/kafka_user.py"], ("dev", "prod")),
         (["kafka_on_istio/names.py"], ("dev", "prod")),
-        (["constraints.txt"], ("dev", "prod")),
+        (["requirements.txt"], ("dev", "prod")),
     ],
 )
 def test_settings_touch_their_stack_and_the_program_touches_all(changed: list[str], present: tuple[str, ...]) -> None:
@@ -70,7 +70,7 @@ def test_commits_the_working_tree_and_new_files_count_but_not_what_happened_on_t
 
 def test_the_matrix_has_what_is_touched_and_asked_for(tmp_path: Path, git: Callable[..., None]) -> None:
     (tmp_path / "Pulumi.yaml").write_text("config: {a: 1}\n")
-    command = [sys.executable, "-m", "ci.stacks", "--against", "main", "--cwd", str(tmp_path), "--among"]
+    command = [sys.executable, "-m", "tools.ci.stacks", "--against", "main", "--cwd", str(tmp_path), "--among"]
     result = subprocess.run([*command, "prod absent dev"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == ["dev", "prod"]
     result = subprocess.run([*command, ""], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -78,7 +78,7 @@ def test_the_matrix_has_what_is_touched_and_asked_for(tmp_path: Path, git: Calla
 
 
 def test_an_unknown_base_is_one_line(tmp_path: Path, git: Callable[..., None]) -> None:
-    command = [sys.executable, "-m", "ci.stacks", "--against", "nowhere", "--cwd", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.ci.stacks", "--against", "nowhere", "--cwd", str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("error: --against nowhere: ")

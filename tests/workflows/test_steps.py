@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from documentation import plugin
-from documentation.generated import PLACES
 from tests.program import summary
 from tests.workflows.conftest import ROOT, script, workflow
+from tools.documentation import plugin
+from tools.documentation.generated import PLACES
 
 pytestmark = pytest.mark.unit
 
@@ -78,13 +78,13 @@ def clone(tmp_path: Path) -> Path:
 
 def test_a_hostile_branch_cannot_have_a_stack_previewed_that_is_not_to_be(clone: Path) -> None:
     """The job checks out the base, where alone the code that computes the stacks comes from."""
-    for name in ("__init__.py", "command.py", "stacks.py"):
-        (clone / "ci").mkdir(exist_ok=True)
-        (clone / "ci" / name).write_text((ROOT / "ci" / name).read_text())
+    for name in ("command.py", "stacks.py"):
+        (clone / "tools" / "ci").mkdir(parents=True, exist_ok=True)
+        (clone / "tools" / "ci" / name).write_text((ROOT / "tools" / "ci" / name).read_text())
     git(clone, "add", ".")
     git(clone, "commit", "--quiet", "--message", "base")
     git(clone, "switch", "--quiet", "--create", "hostile")
-    (clone / "ci" / "stacks.py").write_text("print('[\"prod\"]')\n")
+    (clone / "tools" / "ci" / "stacks.py").write_text("print('[\"prod\"]')\n")
     (clone / "sitecustomize.py").write_text("raise SystemExit('run')\n")
     (clone / "Pulumi.dev.yaml").write_text("after\n")
     (clone / "Pulumi.prod.yaml").write_text("after\n")
@@ -159,7 +159,7 @@ def test_what_is_generated_is_made_anew_for_the_image() -> None:
     ]
     called = [line[2:] for line in words if line[:2] == [".venv/bin/python", "-m"]]
     stacks = [name.split(".")[1] for name in SETTINGS]
-    assert called == [["ci.image", '"$IMAGE"', *stacks], ["tests.program.summary"], ["documentation"]]
+    assert called == [["tools.ci.image", '"$IMAGE"', *stacks], ["tests.program.summary"], ["tools.documentation"]]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ci.stacks import touched
 from tests.workflows.conftest import ROOT, WORKFLOWS, load, script, workflow
+from tools.ci.stacks import touched
 
 pytestmark = pytest.mark.unit
 
@@ -124,13 +124,13 @@ def test_stacks_are_deployed_one_after_the_other_and_none_after_a_failure() -> N
 def test_whatever_changes_or_previews_a_stack_by_the_action_is_held_against_the_guard_rails(path: Any) -> None:
     for job in load(path)["jobs"].values():
         for given in (step["with"] for step in job["steps"] if "command" in step.get("with", {})):
-            assert given["policyPacks"] == "policies"
+            assert given["policyPacks"] == "policy_pack"
             for stack in ORDER:
                 config = given.get("policyPackConfigs", "")
                 if "${{" in config:
                     config = evaluated(config, {"matrix": {"stack": stack}})
                 if given["stack-name"] in (stack, "${{ matrix.stack }}"):
-                    assert config == ("policies/production.json" if stack == "prod" else "")
+                    assert config == ("policy_pack/production.json" if stack == "prod" else "")
 
 
 def test_drift_is_looked_for_in_the_cluster_and_changes_nothing() -> None:

@@ -1,0 +1,1 @@
+"""Commands for developers of this repository and for its workflows."""
