@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from documentation.generated import ROOT
 from kafka_on_istio.access.derivation import access_model
 from kafka_on_istio.access.model import Role, from_json, json_schema, to_json
 from kafka_on_istio.settings.settings import Settings
+from tools.documentation.generated import ROOT
 
 pytestmark = pytest.mark.unit
 

@@ -65,7 +65,7 @@ def test_a_new_setting_is_a_field_and_its_use(copy: Path) -> None:
 
 def test_pulumi_yaml_gets_a_new_setting_from_its_field(copy: Path) -> None:
     code = (
-        "from pathlib import Path; from documentation import project;"
+        "from pathlib import Path; from tools.documentation import project;"
         "from kafka_on_istio.settings.project import project_config;"
         "path = Path('Pulumi.yaml'); path.write_text(project.filled(path.read_text(), project_config()))"
     )

@@ -32,7 +32,7 @@ def diagram(model: Mapping[str, Any]) -> str:
         [
             "flowchart LR",
             "    outside([outside])",
-            "    subgraph mesh[Istio mesh, closed but for these arrows]",
+            "    subgraph mesh[Istio mesh, default deny: only these connections are allowed]",
             "        gateway[ingress gateway]",
             *(f"        {_id(name)}[{'<br/>'.join((name, *_several(versions, name)))}]" for name in services),
             "        subgraph kafka[Kafka, with a user for each service]",
