@@ -11,46 +11,46 @@ SETTINGS = $(foreach setting,$(CONFIG),--config '$(setting)')
 
 .PHONY: help environment up call report logs trace verify rotate example watch preview preview-pr refresh pulumi env down status image docs diagram lock lint test bench test-environment
 
-help: ## Say what each target does
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-environment: ## Install what this machine lacks, and make the Python environment in .venv
+environment: ## Install missing packages and the Python environment (.venv)
 	@$(PYTHON) -m lab.bootstrap
 
-up: environment ## Start the lab, and make in it what the program declares (CONFIG="key=value ...", NAME=)
+up: environment ## Start the lab and deploy the stack to it (CONFIG="key=value ...", NAME=)
 	@$(LAB) up $(WHICH) $(SETTINGS)
 
-call: ## Call the application once more (NAME=)
+call: ## Call the application through the ingress gateway (NAME=)
 	@$(LAB) call $(WHICH)
 
-report: ## Show what the consumer has counted (NAME=, FOLLOW=1)
+report: ## Show the window counts of the consumer (NAME=, FOLLOW=1)
 	@$(LAB) report $(WHICH) $(if $(FOLLOW),--follow)
 
-logs: ## Show what a service says (SERVICE=customer, NAME=, FOLLOW=1)
+logs: ## Show the log of a service (SERVICE=customer, NAME=, FOLLOW=1)
 	@$(LAB) logs $(SERVICE) $(WHICH) $(if $(FOLLOW),--follow)
 
 trace: ## Show the last trace as a tree (NAME=, TRACE=)
 	@$(LAB) trace $(TRACE) $(WHICH)
 
-verify: ## Prove that the lab allows what is declared and nothing else (NAME=, ONLY="network tls", JSON=1)
+verify: ## Check that the lab allows every declared connection and no other (NAME=, ONLY="network tls", JSON=1)
 	@$(LAB) verify $(WHICH) $(foreach part,$(ONLY),--only $(part)) $(if $(JSON),--json)
 
 rotate: ## Give a Kafka user a new password (USER=customer-writer, NAME=)
 	@$(LAB) rotate $(USER) $(WHICH)
 
-example: environment ## Run a program on the lab: an example, or one of yours (EXAMPLE=own-service or a folder, NAME=, DESTROY=1)
+example: environment ## Run an example or another Pulumi program on the lab (EXAMPLE=own-service or a folder, NAME=, DESTROY=1)
 	@$(LAB) example $(EXAMPLE) $(WHICH) $(if $(DESTROY),--destroy) $(SETTINGS)
 
-watch: ## Serve a page with the call graph, live counts and the report (NAME=)
+watch: ## Serve a page with the call graph, live counts and window counts (NAME=)
 	@$(LAB) watch $(WHICH)
 
-preview: environment ## Show what up would change (CONFIG=, NAME=)
+preview: environment ## Preview the changes of make up (CONFIG=, NAME=)
 	@$(LAB) preview $(WHICH) $(SETTINGS)
 
-preview-pr: environment ## Show as Markdown what the working tree changes in each stack that it touches (BASE=main)
+preview-pr: environment ## Print the changes of the working tree to each stack, as Markdown (BASE=main)
 	@.venv/bin/python -m tools.ci.preview --against $(BASE)
 
-refresh: environment ## Make the stack's state say what is in the cluster (NAME=)
+refresh: environment ## Read the cluster into the stack's state (NAME=)
 	@$(LAB) refresh $(WHICH)
 
 pulumi: environment ## Run the Pulumi CLI in the lab's workspace (ARGS="stack export", NAME=)
@@ -59,29 +59,30 @@ pulumi: environment ## Run the Pulumi CLI in the lab's workspace (ARGS="stack ex
 env: ## Print the variables for kubectl and pulumi: eval "$(make env)" (NAME=)
 	@$(LAB) env $(WHICH)
 
-down: environment ## Destroy what up made, stop the lab, remove all of it (NAME=)
+down: environment ## Destroy the stack, stop the lab and delete its files (NAME=)
 	@$(LAB) down $(WHICH)
 
-status: ## Show what runs, what is ready, and where (NAME=)
+status: ## Show processes, pods and addresses (NAME=)
 	@$(LAB) status $(WHICH)
 
 image: environment ## Build the image of the services with docker or podman (IMAGE=registry/name:tag, PUSH=1)
 	@.venv/bin/python -m services.image $(if $(IMAGE),--image $(IMAGE)) $(if $(PUSH),--push)
 
-# The programs are all called __main__, so that each is a run of mypy's own.
-lint: environment ## Check style, types and the layers of the architecture
+# Each program is a module named __main__, so mypy checks them one at a time.
+lint: environment ## Check style, types, layers and prose
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	ls __main__.py plugin/__main__.py examples/*/__main__.py | xargs -n 1 .venv/bin/mypy
 	PYTHONPATH=policy_pack .venv/bin/lint-imports
+	.venv/bin/python -m tools.documentation.prose
 
-docs: environment ## Write what is generated anew: diagrams, the references of settings and components, the schema
+docs: environment ## Generate diagrams, references, Pulumi.yaml and schemas
 	@.venv/bin/python -m tools.documentation
 
-diagram: docs ## The same, for whoever looks for the diagrams
+diagram: docs ## Same as docs
 
-bench: environment ## Measure the engine, the report and the chain of services
+bench: environment ## Run the benchmarks
 	.venv/bin/python -m tools.benchmarks
 
 # The policy SDK needs an older protobuf than the program.

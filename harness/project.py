@@ -15,8 +15,8 @@ import yaml
 from harness.errors import HarnessError
 from harness.values import Secret
 
-SEALED: Final = "[sealed]"
-"""What a program gets for a value that the stack's file holds encrypted: the harness has no key."""
+ENCRYPTED: Final = "[encrypted]"
+"""Replaces each encrypted value of a stack's file: the harness has no key."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -107,7 +107,7 @@ def load_configuration(project: Project, stack: str, overrides: Mapping[str, Any
     raw: dict[str, Any] = {}
     secret_keys = set()
     for key, value in (document.get("config") or {}).items():
-        raw[_full(key, project.name)] = opened = _opened(value)
+        raw[_full(key, project.name)] = opened = _without_ciphertext(value)
         if opened != value:
             secret_keys.add(_full(key, project.name))
     for key, given in overrides.items():
@@ -133,13 +133,13 @@ def load_configuration(project: Project, stack: str, overrides: Mapping[str, Any
     return Configuration({key: _text(value) for key, value in raw.items()}, frozenset(secret_keys))
 
 
-def _opened(value: Any) -> Any:
-    """Return a value of a stack's file with ``SEALED`` in place of all that is encrypted."""
+def _without_ciphertext(value: Any) -> Any:
+    """Return a value of a stack's file with ``ENCRYPTED`` in place of each encrypted value."""
     if isinstance(value, dict):
         if set(value) == {"secure"}:
-            return SEALED
-        return {key: _opened(item) for key, item in value.items()}
-    return [_opened(item) for item in value] if isinstance(value, list) else value
+            return ENCRYPTED
+        return {key: _without_ciphertext(item) for key, item in value.items()}
+    return [_without_ciphertext(item) for item in value] if isinstance(value, list) else value
 
 
 def _parse(text: str, declared_type: str) -> Any:
@@ -153,7 +153,7 @@ def _parse(text: str, declared_type: str) -> Any:
 
 def _type_fault(key: str, value: Any, declared: Mapping[str, Any]) -> str | None:
     wanted = declared.get("type")
-    if value is None or wanted is None or value == SEALED:
+    if value is None or wanted is None or value == ENCRYPTED:
         return None
     parsed = _parse(value, wanted) if isinstance(value, str) else value
     allowed = _TYPES.get(wanted)

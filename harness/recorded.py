@@ -53,14 +53,14 @@ def to_deployment(graph: Graph) -> dict[str, Any]:
     resources = []
     for item in graph.resources:
         fields = {theirs: getattr(item, ours) for ours, theirs in _NAMES.items()}
-        values = {"inputs": _sealed(item.inputs), "outputs": _sealed(item.outputs)}
+        values = {"inputs": _encrypted(item.inputs), "outputs": _encrypted(item.outputs)}
         provider = {"provider": f"{item.provider}::"} if item.provider else {}
         given = {key: value for key, value in fields.items() if value or key == "custom"}
         resources.append({"urn": item.urn, **given, **provider, **values})
     return {"version": 3, "deployment": {"resources": resources}}
 
 
-def _sealed(value: Any) -> Any:
+def _encrypted(value: Any) -> Any:
     return to_plain(value, lambda _: {"ciphertext": ""})
 
 

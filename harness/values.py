@@ -153,25 +153,25 @@ def _encode_into(target: struct_pb2.Value, value: Any) -> None:
         _encode_into(target, to_plain(value, lambda inner: {"value": inner}))
 
 
-def to_plain(value: Any, seal: Callable[[Any], Mapping[str, Any]]) -> Any:
+def to_plain(value: Any, encrypt: Callable[[Any], Mapping[str, Any]]) -> Any:
     """Turn a value into plain JSON with Pulumi's signature maps.
 
-    :param seal: returns what the map of a secret holds besides its signature, out of the secret's plain value.
+    :param encrypt: returns the entries of a secret's map besides its signature, from the secret's plain value.
     """
     if isinstance(value, Unknown):
         return UNKNOWN_TOKEN
     if isinstance(value, Secret):
-        return {_SIGNATURE: _SECRET, **seal(to_plain(value.value, seal))}
+        return {_SIGNATURE: _SECRET, **encrypt(to_plain(value.value, encrypt))}
     if isinstance(value, ResourceReference):
-        optional = {"id": to_plain(value.id, seal), "packageVersion": value.package_version}
+        optional = {"id": to_plain(value.id, encrypt), "packageVersion": value.package_version}
         given = {key: item for key, item in optional.items() if item}
         return {_SIGNATURE: _RESOURCE, "urn": value.urn, **given}
     if isinstance(value, Asset):
-        return {key: to_plain(item, seal) for key, item in value.raw}
+        return {key: to_plain(item, encrypt) for key, item in value.raw}
     if isinstance(value, Mapping):
-        return {key: to_plain(item, seal) for key, item in value.items()}
+        return {key: to_plain(item, encrypt) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(item, seal) for item in value]
+        return [to_plain(item, encrypt) for item in value]
     return value
 
 
@@ -188,7 +188,7 @@ def as_outputs(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Undo ``to_plain``; what is in a sealed secret is unknown, as is what the CLI shows as ``[secret]``.
+    """Undo ``to_plain``. The value of an encrypted secret is unknown, as is what the CLI shows as ``[secret]``.
 
     :raises ValueError: if a value has a signature that is not known.
     """
@@ -261,7 +261,7 @@ def secret_texts(value: Any) -> set[str]:
 
 
 def alike(before: Any, after: Any) -> bool:
-    """Tell whether two values are the same as far as they are known: a secret that is sealed is like any other."""
+    """Tell whether two values are equal where both are known. An encrypted secret equals any other."""
     if isinstance(before, Secret) and isinstance(after, Secret):
         return UNKNOWN in (before.value, after.value) or alike(before.value, after.value)
     if isinstance(before, dict) and isinstance(after, dict):

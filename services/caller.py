@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from services import replies
 from services.environment import Environment
 from services.replies import Reply
-from services.service import Answerer, Tools, common, run
+from services.service import Handler, Tools, common, run
 from services.settings import Identity
 
 
-class Caller(Answerer):
+class Caller(Handler):
     """Calls its upstreams, and answers with what they say; without any, with its name and a count."""
 
     def __init__(self, me: Identity, tools: Tools) -> None:

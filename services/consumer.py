@@ -15,16 +15,16 @@ import uvloop
 from services import log, metrics, tracing
 from services.caller import Caller
 from services.environment import Environment
-from services.group import Group
 from services.report import Windows
 from services.reporter import Reporter, Reporting
 from services.server import Server
 from services.service import Common, common, serve
 from services.settings import login
+from services.window_count import WindowCount
 
-_FORMATS: Final[Mapping[str, Callable[[Group], bytes]]] = {
-    "text": lambda group: group.text().encode(),
-    "json": Group.json,
+_FORMATS: Final[Mapping[str, Callable[[WindowCount], bytes]]] = {
+    "text": lambda count: count.text().encode(),
+    "json": WindowCount.json,
 }
 
 
@@ -49,7 +49,7 @@ def reporting(environment: Environment) -> Reporting:
             idle=round(environment.seconds("WINDOW_IDLE_SECONDS", size + grace, 0.1, 604_800) * 1000),
         ),
         writers=environment.writers("KAFKA_WRITERS"),
-        line=_FORMATS.get(environment.choice("REPORT_FORMAT", "text", tuple(_FORMATS)), Group.json),
+        line=_FORMATS.get(environment.choice("REPORT_FORMAT", "text", tuple(_FORMATS)), WindowCount.json),
     )
 
 

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from services import bounded, replies
 from services.environment import Environment
 from services.replies import Reply
-from services.service import Answerer, Tools, common, run
+from services.service import Handler, Tools, common, run
 from services.settings import Identity
 
 _NOW: Final = "/api/json/cet/now"
@@ -22,7 +22,7 @@ _MOST: Final = 4096
 """Bytes that the clock's reply may have; it has some three hundred."""
 
 
-class Recommendation(Answerer):
+class Recommendation(Handler):
     """Counts the calls since its start; puts the time of a world clock into its reply if it has one."""
 
     def __init__(self, me: Identity, clock: str, tools: Tools) -> None:

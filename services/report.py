@@ -32,7 +32,7 @@ import msgspec
 
 from services.batches import Batches
 from services.checkpoint import Checkpoint
-from services.group import Group
+from services.window_count import WindowCount
 
 Place = tuple[str, int]
 """A topic and the number of a partition of it."""
@@ -40,17 +40,17 @@ Place = tuple[str, int]
 SKEW: Final = 10_000
 """Milliseconds that a writer's clock may be ahead of this process'."""
 
-GROUPS: Final = 1_000
+MAX_COUNTS_PER_WINDOW: Final = 1_000
 """How many kinds of calls a partition may add to a window."""
 
 STALL: Final = 10.0
 """Seconds after which a partition stands still from which nothing has come, although there is more in it."""
 
-ALL_GROUPS: Final = 100_000
+MAX_WINDOW_COUNTS: Final = 100_000
 """How many there may be in all windows that are open; each partition has an equal part, and none takes another's."""
 
 _NAME: Final = re.compile(r"[-._A-Za-z0-9]{1,63}")
-"""A service or a version: without colons, so that a key is read one way alone, and short, so that a group is."""
+"""A service or a version: without colons, so that a key is read one way alone, and short, so that a window count is."""
 
 
 class Now(NamedTuple):
@@ -72,7 +72,7 @@ class Reason(str, Enum):
     AHEAD = "ahead"
     """More than ``SKEW`` ahead of the wall clock."""
     CROWDED = "crowded"
-    """Of a kind beyond ``GROUPS`` or ``ALL_GROUPS``."""
+    """Of a kind beyond ``MAX_COUNTS_PER_WINDOW`` or ``MAX_WINDOW_COUNTS``."""
     UNREADABLE = "unreadable"
     """In a batch in which there is no record where one should be."""
 
@@ -159,7 +159,7 @@ class _Partition:
     """The offset up to which a process before this one had read."""
     tallies: dict[int, _Tally] = field(default_factory=dict)
     """By the start of their window, in the order of their offsets."""
-    groups: int = 0
+    window_counts: int = 0
     """How many counts there are in all tallies."""
 
     def is_read(self) -> bool:
@@ -206,17 +206,17 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Closing:
-    """Windows that closed: their groups in order. Those of a ``recount`` were committed before a restart."""
+    """Windows that closed: their window counts in order. Those of a ``recount`` were committed before a restart."""
 
-    groups: tuple[Group, ...]
+    window_counts: tuple[WindowCount, ...]
     is_recount: bool
 
 
 class Report:
     """The windows of all assigned partitions.
 
-    When ``close`` says that windows closed: commit ``checkpoints`` and the groups in one transaction, unless it is a
-    recount; then print the groups; then call ``printed``, and commit ``checkpoints`` again.
+    After ``close`` returns closed windows: commit ``checkpoints`` and the window counts in one transaction, unless it
+    is a recount; then print the window counts; then call ``printed``, and commit ``checkpoints`` again.
     """
 
     def __init__(self, windows: Windows, writers: Mapping[str, Collection[str]] | None = None) -> None:
@@ -234,7 +234,7 @@ class Report:
         self._reported = max((checkpoint.reported for checkpoint in found), default=0)
         self._partitions = {}
         # The same part before and after a restart: what is counted again does not depend on other partitions.
-        most = ALL_GROUPS // max(len(checkpoints), 1)
+        most = MAX_WINDOW_COUNTS // max(len(checkpoints), 1)
         for place, checkpoint in checkpoints.items():
             partition = _Partition(self._writers.get(place[0]), most, now, now)
             if checkpoint:
@@ -316,12 +316,12 @@ class Report:
                 end = min(start + size, ahead + 1) if time >= late else start
                 counts = tallies[start].counts if start in tallies else {}
                 if key not in counts:
-                    if len(counts) >= GROUPS or partition.groups >= partition.most:
+                    if len(counts) >= MAX_COUNTS_PER_WINDOW or partition.window_counts >= partition.most:
                         skipped.add(Reason.CROWDED, record)
                         continue
                     counts = tallies.setdefault(start, _Tally(record.offset(), counts)).counts
                     counts[key] = _Count(0, time, call)
-                    partition.groups += 1
+                    partition.window_counts += 1
             count = counts[key]
             count.count += 1
             if time < count.time:
@@ -382,9 +382,9 @@ class Report:
                 return None
         else:
             self._closed = max(self._closed, self._boundary(now))
-        groups = tuple(sorted(self._groups()))
-        if groups or is_recount:
-            return Closing(groups, is_recount)
+        window_counts = tuple(sorted(self._window_counts()))
+        if window_counts or is_recount:
+            return Closing(window_counts, is_recount)
         self._reported = self._closed
         return None
 
@@ -397,7 +397,7 @@ class Report:
             return min(windows.floor(min(awake) - windows.grace), most)
         return min(max((start + windows.size for it in partitions for start in it.tallies), default=0), most)
 
-    def _groups(self) -> Iterator[Group]:
+    def _window_counts(self) -> Iterator[WindowCount]:
         size = self._windows.size
         found: dict[tuple[int, str], list[_Count]] = {}
         for _, partition in sorted(self._partitions.items()):
@@ -408,14 +408,14 @@ class Report:
         for (start, key), counts in found.items():
             first = min(counts, key=lambda count: count.time).first
             total = sum(count.count for count in counts)
-            yield Group(start, start + size, key, total, first.origin, first.origin_version, first.destination)
+            yield WindowCount(start, start + size, key, total, first.origin, first.origin_version, first.destination)
 
     def printed(self) -> None:
         """Note that the lines of all closed windows are out, and forget these windows."""
         self._reported = self._closed
         for partition in self._partitions.values():
             for start in [start for start in partition.tallies if start + self._windows.size <= self._closed]:
-                partition.groups -= len(partition.tallies.pop(start).counts)
+                partition.window_counts -= len(partition.tallies.pop(start).counts)
 
     def checkpoints(self) -> dict[Place, Checkpoint]:
         """Return what is to be committed, for every partition whose next offset is known."""

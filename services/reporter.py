@@ -1,9 +1,8 @@
 """Reads calls from Kafka and reports them: to a topic, in a transaction with the offsets, and as lines of text.
 
-What was read, and what is closed, is kept in the committed offsets and their metadata alone: all trouble, a kill as
-well as an error of Kafka's, is met by beginning again from there. An error that does not go away by itself makes the
-process unready until it has gone. A group that the topic refuses for what it is, is left out of it: its line is written
-all the same, and the log and a metric tell of it.
+The committed offsets and their metadata are the only state: after a kill or an error of Kafka the consumer starts again
+from there. The process is not ready while a permanent error lasts. A window count that the topic refuses for good is
+still written as a line; the log and a metric report it.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.batches import read
 from services.checkpoint import Checkpoint
 from services.direct import Address, Direct
-from services.group import Group
 from services.outage import Outage
 from services.report import Now, Place, Reason, Record, Report, Skipped, Windows
 from services.settings import Login
+from services.window_count import WindowCount
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ _PATIENCE: Final = 10.0
 """Seconds that Kafka gets to answer."""
 
 _BATCH_BYTES: Final = 16_384
-"""Bytes that groups are sent in at once: fewer than any topic takes by default (1 MiB), or is set to by anyone."""
+"""Bytes of a batch of window counts: fewer than the limit of any topic in practice (1 MiB by default)."""
 
 REFUSALS: Final = frozenset(
     {
@@ -128,7 +127,7 @@ class Reporting:
     topic: str | None
     transactional_id: str
     windows: Windows
-    line: Callable[[Group], bytes]
+    line: Callable[[WindowCount], bytes]
     writers: Mapping[str, Collection[str]] | None = None
     """Origins that may be in a topic; any in one that is not named."""
 
@@ -136,9 +135,9 @@ class Reporting:
 class Reporter:
     """Reports until it is told to stop. ``run`` blocks; all else may be called from other threads meanwhile.
 
-    Each group of a closed window goes into the topic exactly once, for those who read committed records. Its line is
-    written after that, and once more if the process is killed before that is committed in turn: then it is the same
-    line, for it is counted from the same records. No line is lost, as long as Kafka keeps the records.
+    Each window count goes into the topic exactly once, for readers of committed records. Its line is written after
+    that. A process that is killed before it commits the print writes the same line again, counted from the same
+    records. No line is lost as long as Kafka keeps the records.
     """
 
     def __init__(self, settings: Reporting, registry: CollectorRegistry, write: Callable[[bytes], object]) -> None:
@@ -160,7 +159,7 @@ class Reporter:
             reason: Counter(f"report_records_{reason.value}", what, registry=registry)
             for reason, what in _SKIPPED.items()
         }
-        self._groups = Counter("report_groups", "Groups reported", registry=registry)
+        self._reported = Counter("report_groups", "Groups reported", registry=registry)
         self._parked = Counter("report_groups_parked", "Groups that the topic refused for good", registry=registry)
         self._errors = Counter("report_errors", "Errors of Kafka's", ["error"], registry=registry)
         open_windows = Gauge("report_windows_open", "Windows with calls that are not closed", registry=registry)
@@ -379,42 +378,45 @@ class Reporter:
             return
         if not closing.is_recount:
             try:
-                self._commit(consumer, producer, closing.groups)
+                self._commit(consumer, producer, closing.window_counts)
             except KafkaException as error:
                 if error.args[0].code() in PERMANENT:
                     self._refusals[_During.REPORTING] = f"Kafka refuses the report: {error.args[0].name()}"
                 raise
-        for group in closing.groups:
-            self._write(self._settings.line(group) + b"\n")
-        self._groups.inc(len(closing.groups))
+        for window_count in closing.window_counts:
+            self._write(self._settings.line(window_count) + b"\n")
+        self._reported.inc(len(closing.window_counts))
         self._report.printed()
         self._commit(consumer, producer, ())
 
-    def _commit(self, consumer: Consumer, producer: Producer | None, groups: Sequence[Group]) -> None:
-        """Commit what was read, and groups with it, but for those that the topic refuses for good."""
+    def _commit(self, consumer: Consumer, producer: Producer | None, window_counts: Sequence[WindowCount]) -> None:
+        """Commit what was read, and window counts with it, but for those that the topic refuses for good."""
         offsets = [_position(place, checkpoint) for place, checkpoint in self._report.checkpoints().items()]
         if producer is None:
             consumer.commit(offsets=offsets, asynchronous=False)
             return
-        parked: dict[Group, KafkaError] = {}
+        parked: dict[WindowCount, KafkaError] = {}
         commit = partial(self._end, consumer, producer, offsets)
         abort = partial(producer.abort_transaction, _PATIENCE)
-        if self._sent(producer, groups, commit):
+        if self._sent(producer, window_counts, commit):
             # A broker refuses a batch as a whole, whichever of its records it does not take.
-            for group in groups:
-                parked |= self._sent(producer, [group], abort)
-            taken = [group for group in groups if group not in parked]
+            for window_count in window_counts:
+                parked |= self._sent(producer, [window_count], abort)
+            taken = [window_count for window_count in window_counts if window_count not in parked]
             if refused := self._sent(producer, taken, commit, one_by_one=True):
                 raise KafkaException(next(iter(refused.values())))
-        for group, error in parked.items():
+        for window_count, error in parked.items():
             self._parked.inc()
             self._errors.labels(error.name()).inc()
-            fields = {"topic": self._settings.topic, "error": error.name(), "group": group.text()}
-            _LOG.error("the topic refuses a group for good: it has its line and no record", extra={"fields": fields})
+            fields = {"topic": self._settings.topic, "error": error.name(), "windowCount": window_count.text()}
+            _LOG.error(
+                "The topic refuses a window count for good: its line is written, and no record",
+                extra={"fields": fields},
+            )
         if parked:
             names = ", ".join(sorted({error.name() for error in parked.values()}))
-            self._refusals[_During.REPORTING] = f"Kafka refuses groups for good: {names}"
-        elif groups:
+            self._refusals[_During.REPORTING] = f"Kafka refuses window counts for good: {names}"
+        elif window_counts:
             self._refusals.pop(_During.REPORTING, None)
 
     def _end(self, consumer: Consumer, producer: Producer, offsets: list[TopicPartition]) -> None:
@@ -422,30 +424,35 @@ class Reporter:
         producer.commit_transaction(_PATIENCE)
 
     def _sent(
-        self, producer: Producer, groups: Iterable[Group], end: Callable[[], object], *, one_by_one: bool = False
-    ) -> dict[Group, KafkaError]:
-        """Send groups in a transaction of their own, and end it; if the topic refuses some, abort it and return them.
+        self,
+        producer: Producer,
+        window_counts: Iterable[WindowCount],
+        end: Callable[[], object],
+        *,
+        one_by_one: bool = False,
+    ) -> dict[WindowCount, KafkaError]:
+        """Send window counts in one transaction and end it; if the topic refuses some, abort it and return them.
 
         :param one_by_one: send each in a batch of its own, none after one that is refused.
         """
-        refused: dict[Group, KafkaError] = {}
+        refused: dict[WindowCount, KafkaError] = {}
 
-        def noting(group: Group) -> Callable[[KafkaError | None, Any], None]:
+        def noting(window_count: WindowCount) -> Callable[[KafkaError | None, Any], None]:
             def note(error: KafkaError | None, _: Any) -> None:
                 if error is not None and error.code() in REFUSALS:
-                    refused[group] = error
+                    refused[window_count] = error
 
             return note
 
         producer.begin_transaction()
         try:
-            for group in groups:
+            for window_count in window_counts:
                 producer.produce(
                     str(self._settings.topic),
-                    group.json(),
-                    group.key.encode(),
-                    timestamp=group.start,
-                    on_delivery=noting(group),
+                    window_count.json(),
+                    window_count.key.encode(),
+                    timestamp=window_count.start,
+                    on_delivery=noting(window_count),
                 )
                 if one_by_one:
                     producer.flush(_PATIENCE)

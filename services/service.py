@@ -89,7 +89,7 @@ class Tools:
     registry: CollectorRegistry
 
 
-class Answerer(ABC):
+class Handler(ABC):
     """What makes one service another."""
 
     @abstractmethod
@@ -104,9 +104,9 @@ class Answerer(ABC):
 class Service:
     """Answers calls, and logs each to stdout, to a span and to metrics, and to Kafka what succeeded of it."""
 
-    def __init__(self, me: Identity, answerer: Answerer, tools: Tools, calls: CallLog | None) -> None:
+    def __init__(self, me: Identity, handler: Handler, tools: Tools, calls: CallLog | None) -> None:
         self._me = me
-        self._answerer = answerer
+        self._handler = handler
         self._tracer = tools.tracer
         self._calls = calls
         self._seconds = Histogram(
@@ -122,7 +122,7 @@ class Service:
         started = time.perf_counter()
         context = tracing.extract(request.headers)
         with self._tracer.start_as_current_span(f"{request.method} {request.path}", context, SpanKind.SERVER) as span:
-            reply = await self._answerer.answer(request.headers)
+            reply = await self._handler.answer(request.headers)
             status = reply.status.value
             span.set_attribute("http.response.status_code", status)
             if reply.status is not HTTPStatus.OK:
@@ -146,16 +146,16 @@ class Service:
             calls.send(KEY, value(record))
 
 
-def run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
+def run(settings: Common, new_handler: Callable[[Tools], Handler]) -> int:
     """Run a service until a stop signal, and return its exit code.
 
     :raises StartError: if it can not listen.
     """
     log.set_up()
-    return uvloop.run(_run(settings, new_answerer))
+    return uvloop.run(_run(settings, new_handler))
 
 
-async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> int:
+async def _run(settings: Common, new_handler: Callable[[Tools], Handler]) -> int:
     me, registry, loop = settings.identity, metrics.new_registry(), asyncio.get_running_loop()
     traces = tracing.set_up(me.trace_name, me.version, me.host, me.otlp_endpoint)
     calls = CallLog(settings.logging, registry) if settings.logging else None
@@ -163,7 +163,7 @@ async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> i
         settings.listening, registry, lambda: "" if calls is None or calls.logged_in else "not logged in to Kafka yet"
     )
     polling = asyncio.create_task(_poll(calls)) if calls else None
-    deadline = await serve(server, settings, new_answerer, traces.tracer, registry, calls)
+    deadline = await serve(server, settings, new_handler, traces.tracer, registry, calls)
     if calls and polling:
         polling.cancel()
         calls.close(deadline - loop.time() - _LAST_SPANS)
@@ -174,12 +174,12 @@ async def _run(settings: Common, new_answerer: Callable[[Tools], Answerer]) -> i
 async def serve(
     server: Server,
     settings: Common,
-    new_answerer: Callable[[Tools], Answerer],
+    new_handler: Callable[[Tools], Handler],
     tracer: Tracer,
     registry: CollectorRegistry,
     calls: CallLog | None = None,
 ) -> float:
-    """Serve what an answerer answers until a stop signal.
+    """Serve a handler's replies until a stop signal.
 
     :param calls: where calls are logged, if anywhere.
     :return: the time of the event loop until which the process may go on.
@@ -195,9 +195,9 @@ async def serve(
     ) as session:
         upstreams = Upstreams(settings.calling, session, tracer, registry)
         tools = Tools(session, upstreams, tracer, registry)
-        answerer = new_answerer(tools)
-        service = Service(settings.identity, answerer, tools, calls)
-        for path, switch in answerer.switches().items():
+        handler = new_handler(tools)
+        service = Service(settings.identity, handler, tools, calls)
+        for path, switch in handler.switches().items():
             server.answer("GET", path, _saying(switch))
         for answered in settings.answers:
             server.answer(answered.method, answered.where, service.handle)

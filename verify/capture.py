@@ -20,9 +20,9 @@ from kafka_on_istio.access.model import AccessModel
 from verify.cases import Way
 from verify.check import Check, Part
 from verify.connections import Connections
-from verify.crew import Crew, Post, at_once
 from verify.inside import capture as inside
 from verify.inside import connections as caller
+from verify.session import ProbeSession, ProbeTarget, at_once
 
 _SECONDS = 7.0
 """How long to listen: until a record of the call has come to Kafka, whatever its client waits for."""
@@ -35,21 +35,21 @@ _OK = 200
 _LOOPBACK = "lo"
 
 
-def checks(crew: Crew, _: Connections) -> list[Check]:
+def checks(session: ProbeSession, _: Connections) -> list[Check]:
     """Return what could be read at each workload that has an allowed edge over the mesh."""
-    model = crew.model
+    model = session.model
     gateway = model.gateway
     if gateway is None or not model.entries:
         return []
     called = reached(model, gateway.id)
     brokers = (edge.destination for edge in model.edges if edge.port == model.kafka_port and edge.source in called)
-    watched = [post for identifier in dict.fromkeys([*called, *brokers]) for post in crew.pods[identifier]]
-    at_once(crew.listener, watched)
+    watched = [target for identifier in dict.fromkeys([*called, *brokers]) for target in session.pods[identifier]]
+    at_once(session.listener, watched)
     # The services pass it on as part of their trace context, between each other and in the records of their calls.
     marker = secrets.token_hex(16)
     with ThreadPoolExecutor(len(watched)) as pool:
-        listening = [pool.submit(_listen, crew, post, marker) for post in watched]
-        answered = _call(crew, gateway.id, marker)
+        listening = [pool.submit(_listen, session, target, marker) for target in watched]
+        answered = _call(session, gateway.id, marker)
         found = [msgspec.json.decode(it.result()) for it in listening]
     yielded = [
         Check(
@@ -60,8 +60,8 @@ def checks(crew: Crew, _: Connections) -> list[Check]:
         )
         for entry in model.entries
     ]
-    for identifier in dict.fromkeys(post.source.id for post in watched):
-        seen = [of for post, of in zip(watched, found, strict=True) if post.source.id == identifier]
+    for identifier in dict.fromkeys(target.source.id for target in watched):
+        seen = [of for target, of in zip(watched, found, strict=True) if target.source.id == identifier]
         yielded += _told(identifier, seen, marker, plain=identifier != gateway.id)
     return yielded
 
@@ -75,15 +75,15 @@ def reached(model: AccessModel, gateway: str) -> list[str]:
     return found
 
 
-def _listen(crew: Crew, post: Post, marker: str) -> bytes:
+def _listen(session: ProbeSession, target: ProbeTarget, marker: str) -> bytes:
     source = inspect.getsource(inside)
     program = f"{source}\nimport json\nprint(json.dumps(listen({[marker]!r}, {_SECONDS!r})))\n"
-    return crew.cluster.run(crew.listener(post), program, 60)
+    return session.cluster.run(session.listener(target), program, 60)
 
 
-def _call(crew: Crew, gateway: str, marker: str) -> Counter[str]:
+def _call(session: ProbeSession, gateway: str, marker: str) -> Counter[str]:
     """Call all entries of the gateway while it is listened; return how many calls of each path were answered."""
-    port = crew.model.workload(gateway).ports[0].port
+    port = session.model.workload(gateway).ports[0].port
     wanted = [
         {
             "speaks": "http",
@@ -93,7 +93,7 @@ def _call(crew: Crew, gateway: str, marker: str) -> Counter[str]:
             "path": entry.path,
             "headers": {"traceparent": f"00-{marker}-{secrets.token_hex(8)}-01"},
         }
-        for entry in crew.model.entries
+        for entry in session.model.entries
     ]
     program = (
         f"{inspect.getsource(caller)}\nimport json, time\nfound = []\n"
@@ -102,8 +102,9 @@ def _call(crew: Crew, gateway: str, marker: str) -> Counter[str]:
         "print(json.dumps(found))\n"
     )
     time.sleep(1)
-    rounds: list[list[int | None]] = msgspec.json.decode(crew.cluster.run(crew.place(gateway, Way.ENTRY), program, 60))
-    paths = [entry.path for entry in crew.model.entries]
+    place = session.place(gateway, Way.ENTRY)
+    rounds: list[list[int | None]] = msgspec.json.decode(session.cluster.run(place, program, 60))
+    paths = [entry.path for entry in session.model.entries]
     return Counter(path for found in rounds for path, status in zip(paths, found, strict=True) if status == _OK)
 
 

@@ -12,11 +12,11 @@ import msgspec
 
 from verify import evidence, judge
 from verify.cases import Case, Outcome, Request, Way, by_request
-from verify.crew import Crew, at_once
 from verify.evidence import Line
 from verify.inside import connections as inside
 from verify.inside.connections import SIDECAR_USER
 from verify.judge import Result
+from verify.session import ProbeSession, at_once
 
 _PATIENCE_SECONDS = 4.0
 """How long a connection may take; what an undeclared host drops takes as long."""
@@ -59,8 +59,8 @@ class _Sent:
 class Connections:
     """The attempts of a proof."""
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, session: ProbeSession) -> None:
+        self._session = session
 
     def results(self, cases: Iterable[Case]) -> list[Result]:
         """Try cases, and return what became of each."""
@@ -89,7 +89,7 @@ class Connections:
         return self._explained(sent)
 
     def _send(self, source: str, way: Way, requests: list[Request]) -> _Sent:
-        place = self._crew.place(source, way)
+        place = self._session.place(source, way)
         user = SIDECAR_USER if place.container.endswith("around") else None
         program = (
             f"{inspect.getsource(inside)}\n"
@@ -98,11 +98,11 @@ class Connections:
             f"found = attempts({[self._wanted(request) for request in requests]!r}, {_PATIENCE_SECONDS}, {user!r})\n"
             "print(json.dumps([began, found]))\n"
         )
-        began, found = msgspec.json.decode(self._crew.cluster.run(place, program, 120))
+        began, found = msgspec.json.decode(self._session.cluster.run(place, program, 120))
         return _Sent(source, began, list(zip(requests, found, strict=True)))
 
     def _wanted(self, request: Request) -> dict[str, Any]:
-        host = request.host or self._crew.address(request.pod_of, request.port)
+        host = request.host or self._session.address(request.pod_of, request.port)
         wanted: dict[str, Any] = {"speaks": request.speaks, "host": host, "port": request.port}
         if request.method:
             wanted |= {"method": request.method, "path": request.path}
@@ -121,20 +121,20 @@ class Connections:
     def _is_told(self, observation: Observation) -> bool:
         """Tell whether the server's sidecar has logged what arrived there; of what was refused it may say nothing."""
         arrived = observation.arrived
-        if arrived is None or not self._crew.model.workload(arrived).sidecar:
+        if arrived is None or not self._session.model.workload(arrived).sidecar:
             return True
         return bool(observation.theirs.get(arrived)) or _outcome(observation) is not Outcome.ALLOWED
 
     def _logs(self, sent: list[_Sent]) -> dict[str, list[Line]]:
         """Return what sidecars logged since the first of the programs began."""
         since = min(one.began for one in sent)
-        workloads = [it.id for it in self._crew.model.workloads if it.sidecar]
+        workloads = [it.id for it in self._session.model.workloads if it.sidecar]
         names = list(dict.fromkeys([*(one.source for one in sent), *workloads]))
-        logs = at_once(lambda name: evidence.lines(self._crew.log(name), since), names)
+        logs = at_once(lambda name: evidence.lines(self._session.log(name), since), names)
         return dict(zip(names, logs, strict=True))
 
     def _observations(self, one: _Sent, logs: Mapping[str, list[Line]]) -> Iterator[Observation]:
-        addresses = {self._crew.posts[one.source].address}
+        addresses = {self._session.targets[one.source].address}
         addresses |= {evidence.host(seen["local"]) for _, seen in one.found if "local" in seen}
         called = evidence.by_connection(logs[one.source])
         clients = {
@@ -144,7 +144,7 @@ class Connections:
         for request, seen in one.found:
             local = str(seen.get("local"))
             own = None if request.way is Way.AROUND else called.get((local, str(seen.get("remote"))))
-            arrived = self._crew.owners.get(evidence.host((own or {}).get("upstream_host")))
+            arrived = self._session.owners.get(evidence.host((own or {}).get("upstream_host")))
             theirs = {
                 target: tuple(line for line in clients.get(target, ()) if _is_about(line, request, local))
                 for target in {request.pod_of, arrived}

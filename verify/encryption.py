@@ -10,20 +10,20 @@ from verify import certificates
 from verify.cases import Case, Outcome, Request, Way, by_request, cases
 from verify.check import Check, Part
 from verify.connections import Connections, Observation
-from verify.crew import Crew
+from verify.session import ProbeSession
 
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
 _ROOT = ("istio-ca-root-cert", "root-cert.pem")
 
 
-def checks(crew: Crew, connections: Connections) -> list[Check]:
+def checks(session: ProbeSession, connections: Connections) -> list[Check]:
     """Return what there is to say of every edge that is allowed by Istio's mutual TLS."""
-    model = crew.model
+    model = session.model
     called = by_request(case for case in cases(model) if _is_edge(model, case))
     used = connections.observe(called)
     edges = [edge for edge in model.edges if edge.authentication is Authentication.MESH]
     bare = connections.observe(by_request(_case(edge, speaks) for edge in edges for speaks in ("http", "mesh")))
-    root = crew.cluster.config_map(model.kafka.namespace, _ROOT[0])[_ROOT[1]]
+    root = session.cluster.config_map(model.kafka.namespace, _ROOT[0])[_ROOT[1]]
     by_edge = {
         (case.request.source, case.destination, case.request.speaks): [
             it for it in used[request] if it.arrived == case.destination and it.result(case).is_as_declared

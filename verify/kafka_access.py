@@ -13,31 +13,31 @@ import msgspec
 from kafka_on_istio.access.model import KafkaUser
 from verify.cases import Way
 from verify.check import Check, Part
-from verify.crew import Crew, at_once
 from verify.inside import questions
 from verify.kafka_cases import Case, Login, cases, logins, verdicts
-from verify.parcel import unpacking
+from verify.payload import import_lines
+from verify.session import ProbeSession, at_once
 
 _SECONDS = 120.0
 _WORDS = {True: "allowed", False: "refused by ACL", None: "unknown"}
 _LOGIN_WORDS = {True: "allowed", False: "refused by SCRAM", None: "unknown"}
 
 
-def checks(crew: Crew) -> list[Check]:
+def checks(session: ProbeSession) -> list[Check]:
     """Return what each user may do with each topic, group, transactional id and the cluster, and each way to log in.
 
     :raises VerifyError: if a question has neither a yes nor a no for an answer.
     """
-    model = crew.model
+    model = session.model
     if not model.users:
         return []
     plain = msgspec.to_builtins(model)
     asked = verdicts(plain, cases(plain))
     wanted = logins(plain)
-    passwords = {user.name: _password(crew, user) for user in model.users}
+    passwords = {user.name: _password(session, user) for user in model.users}
     works = [
-        lambda: _entered(crew, passwords, wanted),
-        *(_asking(crew, user, passwords, asked) for user in model.users),
+        lambda: _entered(session, passwords, wanted),
+        *(_asking(session, user, passwords, asked) for user in model.users),
     ]
     entered, *answers = at_once(lambda work: work(), works)
     found = {case: answer for part in answers for case, answer in part.items()}
@@ -47,39 +47,41 @@ def checks(crew: Crew) -> list[Check]:
     ]
 
 
-def _password(crew: Crew, user: KafkaUser) -> str:
-    secret = crew.cluster.secret(crew.model.kafka.namespace, user.name)
+def _password(session: ProbeSession, user: KafkaUser) -> str:
+    secret = session.cluster.secret(session.model.kafka.namespace, user.name)
     return base64.b64decode(secret["password"]).decode()
 
 
-def _asking(crew: Crew, user: KafkaUser, passwords: Mapping[str, str], asked: Mapping[Case, bool]) -> Any:
+def _asking(session: ProbeSession, user: KafkaUser, passwords: Mapping[str, str], asked: Mapping[Case, bool]) -> Any:
     mine = [case for case in asked if case.user == user.name]
 
     def ask() -> dict[Case, bool]:
-        question = f"answers({crew.model.kafka.bootstrap!r}, {user.name!r}, {passwords[user.name]!r}, {_plain(mine)})"
-        return dict(zip(mine, _run(crew, user, question), strict=True))
+        question = (
+            f"answers({session.model.kafka.bootstrap!r}, {user.name!r}, {passwords[user.name]!r}, {_plain(mine)})"
+        )
+        return dict(zip(mine, _run(session, user, question), strict=True))
 
     return ask
 
 
-def _entered(crew: Crew, passwords: Mapping[str, str], wanted: Mapping[Login, bool]) -> dict[Login, bool]:
+def _entered(session: ProbeSession, passwords: Mapping[str, str], wanted: Mapping[Login, bool]) -> dict[Login, bool]:
     tried = list(wanted)
-    question = f"entries({crew.model.kafka.bootstrap!r}, {dict(passwords)!r}, {_plain(tried)})"
-    return dict(zip(tried, _run(crew, crew.model.users[0], question), strict=True))
+    question = f"entries({session.model.kafka.bootstrap!r}, {dict(passwords)!r}, {_plain(tried)})"
+    return dict(zip(tried, _run(session, session.model.users[0], question), strict=True))
 
 
 def _plain(found: list[Any]) -> list[list[str]]:
     return [[*item[1:]] if isinstance(item, Case) else [*item] for item in found]
 
 
-def _run(crew: Crew, user: KafkaUser, question: str) -> list[bool]:
+def _run(session: ProbeSession, user: KafkaUser, question: str) -> list[bool]:
     """Run a question in a pod of a user; passwords are on its standard input and nowhere else."""
     program = f"{inspect.getsource(questions)}\nimport json\nprint(json.dumps([bool(it) for it in {question}]))\n"
     # What is imported from __future__ must come first.
     head, _, rest = program.partition("from __future__ import annotations\n")
-    text = f"{head}from __future__ import annotations\n{unpacking(client)}{rest}"
-    place = crew.place(user.workloads[0], Way.THROUGH)
-    answers: list[bool] = msgspec.json.decode(crew.cluster.run(place, text, _SECONDS), type=list[bool])
+    text = f"{head}from __future__ import annotations\n{import_lines(client)}{rest}"
+    place = session.place(user.workloads[0], Way.THROUGH)
+    answers: list[bool] = msgspec.json.decode(session.cluster.run(place, text, _SECONDS), type=list[bool])
     return answers
 
 

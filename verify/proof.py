@@ -1,4 +1,4 @@
-"""The proof: its parts, one after the other, on one crew."""
+"""Runs the parts of the proof one after the other in one probe session."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from verify.cases import Way
 from verify.check import Check, Part
 from verify.cluster import Cluster
 from verify.connections import Connections
-from verify.crew import Crew
 from verify.errors import VerifyError
+from verify.session import ProbeSession
 
-Work = Callable[[Crew, Connections], list[Check]]
+Work = Callable[[ProbeSession, Connections], list[Check]]
 
 
 def prove(
@@ -27,63 +27,63 @@ def prove(
     :raises VerifyError: if it cannot be begun, as when a workload has no pod.
     """
     found: list[Check] = []
-    with Crew(cluster, model, image) as crew:
+    with ProbeSession(cluster, model, image) as session:
         if {Part.NETWORK, Part.HTTP} & set(parts):
             say("making probes")
-            crew.send_probes()
+            session.send_probes()
         for part in _WORK:
             if part in parts:
                 say(f"{part.value}: looking")
-                found += looked(part, crew)
+                found += looked(part, session)
     return found
 
 
-def looked(part: Part, crew: Crew) -> list[Check]:
+def looked(part: Part, session: ProbeSession) -> list[Check]:
     """Return a part's checks; that it could not be looked at is a failure, and keeps nobody from the other parts."""
     try:
-        checks: list[Check] = apart(look, part, crew)
+        checks: list[Check] = apart(look, part, session)
     except VerifyError as error:
         return [Check(part, f"the {part.value} part", "looked at", "unknown", str(error))]
     return checks
 
 
-def look(part: Part, crew: Crew) -> list[Check]:
+def look(part: Part, session: ProbeSession) -> list[Check]:
     """Return a part's checks.
 
     :raises VerifyError: if it cannot be looked at.
     """
-    return _WORK[part](crew, Connections(crew))
+    return _WORK[part](session, Connections(session))
 
 
-def _network(crew: Crew, connections: Connections) -> list[Check]:
-    wanted = [case for case in cases.cases(crew.model) if case.request.way is Way.AROUND]
+def _network(session: ProbeSession, connections: Connections) -> list[Check]:
+    wanted = [case for case in cases.cases(session.model) if case.request.way is Way.AROUND]
     # Datagrams come first: a pod tells a client only now and then that it refuses, and that uses it up.
-    results = [*connections.results(datagrams.cases(crew.model)), *connections.results(wanted)]
+    results = [*connections.results(datagrams.cases(session.model)), *connections.results(wanted)]
     found = [check.of(Part.NETWORK, result) for result in results]
-    return [*_sidecars(crew), *found, *_ipv6(crew, connections)]
+    return [*_sidecars(session), *found, *_ipv6(session, connections)]
 
 
-def _ipv6(crew: Crew, connections: Connections) -> Iterator[Check]:
-    addresses = crew.ipv6()
+def _ipv6(session: ProbeSession, connections: Connections) -> Iterator[Check]:
+    addresses = session.ipv6()
     yield from ipv6.without(addresses)
-    for result in connections.results(ipv6.cases(crew.model, addresses)):
+    for result in connections.results(ipv6.cases(session.model, addresses)):
         yield check.of(Part.NETWORK, ipv6.judged(result))
 
 
-def _sidecars(crew: Crew) -> Iterator[Check]:
+def _sidecars(session: ProbeSession) -> Iterator[Check]:
     words = {True: "there", False: "not there"}
-    for (identifier, pod), there in crew.sidecars.items():
-        wanted = words[crew.model.workload(identifier).sidecar]
+    for (identifier, pod), there in session.sidecars.items():
+        wanted = words[session.model.workload(identifier).sidecar]
         yield Check(Part.NETWORK, f"{identifier}: sidecar of pod {pod}", wanted, words[there])
 
 
-def _http(crew: Crew, connections: Connections) -> list[Check]:
-    wanted = [case for case in cases.cases(crew.model) if case.request.way is not Way.AROUND]
+def _http(session: ProbeSession, connections: Connections) -> list[Check]:
+    wanted = [case for case in cases.cases(session.model) if case.request.way is not Way.AROUND]
     return [check.of(Part.HTTP, result) for result in connections.results(wanted)]
 
 
-def _egress(crew: Crew, connections: Connections) -> list[Check]:
-    results = connections.results(egress.cases(crew.model))
+def _egress(session: ProbeSession, connections: Connections) -> list[Check]:
+    results = connections.results(egress.cases(session.model))
     return [check.of(Part.EGRESS, result) for result in egress.judged(results)]
 
 
@@ -92,6 +92,6 @@ _WORK: dict[Part, Work] = {
     Part.HTTP: _http,
     Part.TLS: encryption.checks,
     Part.EGRESS: _egress,
-    Part.KAFKA: lambda crew, _: kafka_access.checks(crew),
+    Part.KAFKA: lambda session, _: kafka_access.checks(session),
     Part.CAPTURE: capture.checks,
 }

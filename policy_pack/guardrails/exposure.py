@@ -50,9 +50,9 @@ def ways(resource: Resource) -> Iterator[str]:
                 if (kind := at(listener, "type")) not in _INSIDE:
                     yield f"{where} has the listener {at(listener, 'name')} of type {kind}"
         case "networking.k8s.io/Ingress":
-            yield f"{where} is a way in"
+            yield f"{where} opens an ingress"
         case "gateway.networking.k8s.io/Gateway" if at(spec, "gatewayClassName") != _WAYPOINT:
-            yield f"{where} is a way in, for which a load balancer is made"
+            yield f"{where} creates a load balancer for ingress"
         case "route.openshift.io/Route":
             names = (str(at(target, "name")) for target in (at(spec, "to"), *_alternatives(resource)))
             yield f"{where} leads to {', '.join(names)}"

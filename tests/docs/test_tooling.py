@@ -127,5 +127,3 @@ def test_every_folder_has_its_row() -> None:
     table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     # Whoever runs the tests for us, of which nobody else needs to know.
     assert sorted(name for name in folders - {".ci"} if f"`{name}/" not in table) == []
-    tests = {line.split("/")[1] for line in listed.splitlines() if line.startswith("tests/") and line.count("/") > 1}
-    assert sorted(name for name in tests if f"`tests/{name}/`" not in table) == []

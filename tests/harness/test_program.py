@@ -363,7 +363,7 @@ def test_settings_lie_over_the_stacks_file_and_that_over_the_defaults(
     assert program.preview(stack="dev", config={"c": "3"}).outputs == {"a": 1, "b": 2, "c": 3}
 
 
-def test_what_a_stacks_file_holds_encrypted_is_secret_and_said_to_be_sealed(
+def test_what_a_stacks_file_holds_encrypted_is_secret_and_marked_as_encrypted(
     write_program: WriteProgram, tmp_path: Path
 ) -> None:
     program = write_program(
@@ -375,8 +375,8 @@ def test_what_a_stacks_file_holds_encrypted_is_secret_and_said_to_be_sealed(
     stack = "config:\n  demo:token: {secure: v1:abc}\n  demo:deep: {user: me, password: {secure: v1:abc}}\n"
     (tmp_path / "Pulumi.dev.yaml").write_text(stack)
     assert program.preview(stack="dev").outputs == {
-        "token": Secret("[sealed]"),
-        "deep": Secret({"user": "me", "password": "[sealed]"}),
+        "token": Secret("[encrypted]"),
+        "deep": Secret({"user": "me", "password": "[encrypted]"}),
     }
 
 

@@ -349,7 +349,7 @@ def test_a_group_that_the_topic_refuses_for_good_is_left_out_and_told(running: R
     good = {(START, "CUSTOMER:v1:PREFERENCE", count), (START, "PREFERENCE:v1:RECOMMENDATION", count)}
     poison = (START, f"{long}:v1:{long}", count)
     running.wait_for({*good, poison})
-    running.wait_until(lambda: running.ready() == (503, "Kafka refuses groups for good: MSG_SIZE_TOO_LARGE\n"))
+    running.wait_until(lambda: running.ready() == (503, "Kafka refuses window counts for good: MSG_SIZE_TOO_LARGE\n"))
     assert running.metric("report_groups_parked_total") == 1
     assert running.metric('report_errors_total{error="MSG_SIZE_TOO_LARGE"}') == 1
     assert long in running.log()

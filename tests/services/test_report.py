@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from services.batches import DirectRecord
 from services.checkpoint import Checkpoint
-from services.group import Group
-from services.report import GROUPS, SKEW, Now, Place, Reason, Report, Skipped, Windows
+from services.report import MAX_COUNTS_PER_WINDOW, SKEW, Now, Place, Reason, Report, Skipped, Windows
+from services.window_count import WindowCount
 from tests.services.brute_force import BruteForce, Line
 
 pytestmark = pytest.mark.unit
@@ -89,10 +89,10 @@ class Kafka:
             self.logs[place].append(sent[-1])
         return sent
 
-    def commit(self, report: Report, groups: Iterable[Group] = ()) -> None:
+    def commit(self, report: Report, groups: Iterable[WindowCount] = ()) -> None:
         for place, checkpoint in report.checkpoints().items():
             self.committed[place] = (checkpoint.offset, checkpoint.metadata())
-        self.topic += [line(group) for group in groups]
+        self.topic += [line(window_count) for window_count in groups]
 
     def saved(self) -> dict[Place, Checkpoint | None]:
         return {
@@ -107,8 +107,8 @@ class Kafka:
         ]
 
 
-def line(group: Group) -> Line:
-    return (group.start, group.key, group.count)
+def line(window_count: WindowCount) -> Line:
+    return (window_count.start, window_count.key, window_count.count)
 
 
 class KilledError(Exception):
@@ -156,10 +156,10 @@ class Process:
         while (closing := self.report.close(self.clock)) is not None:
             self.step()
             if not closing.is_recount:
-                self.kafka.commit(self.report, closing.groups)
-            for group in closing.groups:
+                self.kafka.commit(self.report, closing.window_counts)
+            for window_count in closing.window_counts:
                 self.step()
-                self.kafka.lines.append(line(group))
+                self.kafka.lines.append(line(window_count))
             self.report.printed()
             self.step()
             self.kafka.commit(self.report)
@@ -316,7 +316,7 @@ def test_the_first_value_is_kept_and_told() -> None:
     process.take(kafka.append([(place, BASE + 30_000, call("A")) for place in PLACES]))
     closing = process.report.close(process.clock)
     assert closing is not None
-    assert [group.destination for group in closing.groups] == [None, None]
+    assert [window_count.destination for window_count in closing.window_counts] == [None, None]
 
 
 def closing(kafka: Kafka, *waits: int) -> Process:
@@ -397,19 +397,19 @@ def test_a_writer_counts_for_nobody_but_itself() -> None:
 def test_a_writer_of_more_kinds_than_are_counted_takes_no_room_for_them_and_none_of_others() -> None:
     kafka = Kafka()
     process = closing(kafka)
-    many = [(PLACES[0], HOUR, call("CUSTOMER", f"D{number}")) for number in range(3 * GROUPS)]
+    many = [(PLACES[0], HOUR, call("CUSTOMER", f"D{number}")) for number in range(3 * MAX_COUNTS_PER_WINDOW)]
     process.take(kafka.append([*many, *honest(HOUR)]))
-    assert process.count(Reason.CROWDED) == 2 * GROUPS + 1
+    assert process.count(Reason.CROWDED) == 2 * MAX_COUNTS_PER_WINDOW + 1
     process.now += SIZE + GRACE
     process.take(kafka.append(honest(process.now)))
     process.close()
-    assert len(kafka.topic) == GROUPS + 1
+    assert len(kafka.topic) == MAX_COUNTS_PER_WINDOW + 1
     assert (HOUR, "PREFERENCE:v1:", 2) in kafka.topic
     assert (HOUR, "CUSTOMER:v1:", 4) in kafka.topic
 
 
 def test_a_writer_of_more_windows_than_are_kept_takes_no_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.report.ALL_GROUPS", 50 * len(PLACES))
+    monkeypatch.setattr("services.report.MAX_WINDOW_COUNTS", 50 * len(PLACES))
     kafka = Kafka()
     process = Process(kafka, Windows(SIZE, GRACE, IDLE), HOUR, writers=WRITERS)
     process.take(kafka.append([(PLACES[1], number * SIZE, call("CUSTOMER")) for number in range(300)]))
@@ -428,7 +428,7 @@ def test_a_writer_of_more_windows_than_are_kept_takes_no_room_for_them(monkeypat
 def test_a_writer_of_many_partitions_takes_no_more_room_than_there_is_for_all(
     monkeypatch: pytest.MonkeyPatch, partitions: int
 ) -> None:
-    monkeypatch.setattr("services.report.ALL_GROUPS", 100)
+    monkeypatch.setattr("services.report.MAX_WINDOW_COUNTS", 100)
     places = [("customer", number) for number in range(partitions)]
     kafka = Kafka(logs={place: [] for place in places})
     report = Report(Windows(SIZE, GRACE, IDLE))
@@ -455,16 +455,18 @@ def test_the_longest_group_is_far_smaller_than_a_topic_takes() -> None:
     kafka = Kafka()
     process = Process(kafka, Windows(SIZE, 0, NEVER), HOUR)
     process.take(kafka.append([(place, at, call(name, name, name)) for place in PLACES for at in (BASE, HOUR)]))
-    groups = process.report.close(process.clock)
-    assert groups is not None
-    assert [group.origin for group in groups.groups] == [name]
-    assert len(groups.groups[0].json()) + len(groups.groups[0].key) < 1_000
+    closing = process.report.close(process.clock)
+    assert closing is not None
+    assert [window_count.origin for window_count in closing.window_counts] == [name]
+    assert len(closing.window_counts[0].json()) + len(closing.window_counts[0].key) < 1_000
 
 
 def test_forms_of_a_line() -> None:
-    group = Group(1795543200000, 1795543500000, "CUSTOMER:v1:PREFERENCE", 42, "CUSTOMER", "v1", "PREFERENCE")
-    assert group.text() == "2026-11-24T18:00:00Z/2026-11-24T18:05:00Z CUSTOMER:v1:PREFERENCE 42"
-    assert json.loads(group.json()) == {
+    window_count = WindowCount(
+        1795543200000, 1795543500000, "CUSTOMER:v1:PREFERENCE", 42, "CUSTOMER", "v1", "PREFERENCE"
+    )
+    assert window_count.text() == "2026-11-24T18:00:00Z/2026-11-24T18:05:00Z CUSTOMER:v1:PREFERENCE 42"
+    assert json.loads(window_count.json()) == {
         "windowStart": "2026-11-24T18:00:00Z",
         "windowEnd": "2026-11-24T18:05:00Z",
         "key": "CUSTOMER:v1:PREFERENCE",

@@ -9,7 +9,7 @@ import pytest
 
 from verify.cases import Outcome, Request, Way
 from verify.connections import Connections, Observation
-from verify.crew import Crew
+from verify.session import ProbeSession
 
 pytestmark = pytest.mark.unit
 
@@ -19,8 +19,8 @@ OWN = {"upstream_host": "10.0.0.2:9092", "upstream_tls_version": "TLSv1.3", "ups
 
 def told(observation: Observation, *, sidecar: bool = True) -> bool:
     model = SimpleNamespace(workload=lambda _: SimpleNamespace(sidecar=sidecar))
-    crew: Any = SimpleNamespace(model=model)
-    return Connections(crew)._is_told(observation)
+    session: Any = SimpleNamespace(model=model)
+    return Connections(session)._is_told(observation)
 
 
 def observed(
@@ -53,7 +53,7 @@ def test_a_port_is_tried_on_a_pod_that_listens_on_it() -> None:
     found = [pod("brokers-0", "10.0.0.1", 9091, 9092), pod("controllers-1", "10.0.0.2", 9090)]
     cluster: Any = SimpleNamespace(sweep=lambda: None, pods=lambda *_: found)
     model: Any = SimpleNamespace(workloads=[workload], users=[])
-    crew = Crew(cluster, model, "image").__enter__()
-    assert crew.address("kafka/brokers", 9092) == "10.0.0.1"
-    assert crew.address("kafka/brokers", 9090) == "10.0.0.2"
-    assert crew.address("kafka/brokers", 15020) == "10.0.0.1"
+    session = ProbeSession(cluster, model, "image").__enter__()
+    assert session.address("kafka/brokers", 9092) == "10.0.0.1"
+    assert session.address("kafka/brokers", 9090) == "10.0.0.2"
+    assert session.address("kafka/brokers", 15020) == "10.0.0.1"

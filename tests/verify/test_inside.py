@@ -18,7 +18,7 @@ import kafka
 import pytest
 
 from lab import certificates
-from verify import parcel
+from verify import payload
 from verify.inside import connections
 
 pytestmark = pytest.mark.unit
@@ -176,6 +176,6 @@ def test_programs_run_on_nothing_but_the_standard_library_and_what_they_bring() 
     text = inspect.getsource(connections) + "\nimport json\nprint(json.dumps(attempts([], 1)))\n"
     alone = [sys.executable, "-I", "-S", "-"]
     assert json.loads(subprocess.run(alone, input=text, capture_output=True, text=True, check=True).stdout) == []
-    text = parcel.unpacking(kafka) + "import kafka.protocol.admin\nprint(kafka.__file__)\n"
+    text = payload.import_lines(kafka) + "import kafka.protocol.admin\nprint(kafka.__file__)\n"
     found = subprocess.run(alone, input=text, capture_output=True, text=True, check=True).stdout
     assert ".zip/kafka/" in found

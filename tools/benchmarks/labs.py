@@ -54,7 +54,7 @@ def up(name: str, *config: str) -> Iterator[tuple[Lab, dict[str, float]]]:
         (ROOT / ".lab" / f"{name}.lock").unlink(missing_ok=True)
 
 
-def way_in(lab: Lab) -> Target:
+def ingress(lab: Lab) -> Target:
     """Return where calls go in: the gateway, or without a data plane the service behind it."""
     text = subprocess.run(
         [sys.executable, "-m", "lab", "call", "--name", lab.name], cwd=ROOT, check=True, capture_output=True, text=True

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from lab.lab import Lab
-from tools.benchmarks.labs import memory, processes, up, way_in
+from tools.benchmarks.labs import ingress, memory, processes, up
 from tools.benchmarks.load import CALLS, Target, compare
 
 ROUNDS = 25
@@ -69,7 +69,7 @@ def enforcement(lab: Lab, target: Target) -> tuple[list[float], list[float]]:
 def main() -> None:
     """Measure, and print a table."""
     with up("bench-plain", "dataPlane=none") as (plain, _), up("bench-mesh", "dataPlane=sidecar") as (mesh, _):
-        without, within = way_in(plain), way_in(mesh)
+        without, within = ingress(plain), ingress(mesh)
         print(f"chain of 3 services in pods: {ROUNDS} rounds of {CALLS} calls each")
         for callers in (1, 8):
             direct, proxied = asyncio.run(compare(without, within, callers, ROUNDS))

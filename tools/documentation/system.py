@@ -16,7 +16,7 @@ def diagram(model: AccessModel) -> str:
         [
             "flowchart LR",
             "    outside([outside])",
-            "    subgraph mesh[Istio mesh, default deny except for these arrows]",
+            "    subgraph mesh[Istio mesh, default deny: only these connections are allowed]",
             "        gateway[ingress gateway]",
             *(f"        {_id(name)}[{label}]" for name, label in _labels(model)),
             "        subgraph kafka[Kafka, with a user for each service]",

@@ -1,4 +1,4 @@
-"""A Python package as a program's own luggage, for a pod whose image does not have it. Pure but for reading files."""
+"""Packs a Python package into a payload, for a pod whose image does not contain it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from types import ModuleType
 _SUFFIXES = {".py", ".json"}
 
 
-def unpacking(package: ModuleType) -> str:
-    """Return a program's first lines, after which it can import a package made of Python and JSON alone."""
+def import_lines(package: ModuleType) -> str:
+    """Return the first lines of a program, which make a package of Python and JSON files importable."""
     folder = Path(str(package.__file__)).parent
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -23,8 +23,8 @@ def unpacking(package: ModuleType) -> str:
     return (
         "import base64, sys, tempfile, warnings\n"
         "warnings.simplefilter('ignore')\n"
-        "_luggage = tempfile.NamedTemporaryFile(suffix='.zip')\n"
-        f"_luggage.write(base64.b64decode('{content}'))\n"
-        "_luggage.flush()\n"
-        "sys.path.insert(0, _luggage.name)\n"
+        "_payload = tempfile.NamedTemporaryFile(suffix='.zip')\n"
+        f"_payload.write(base64.b64decode('{content}'))\n"
+        "_payload.flush()\n"
+        "sys.path.insert(0, _payload.name)\n"
     )

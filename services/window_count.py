@@ -1,4 +1,4 @@
-"""A group of calls in a window, as a line and as a record."""
+"""The count of one kind of calls in a window, as a line and as a record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 
 @dataclass(frozen=True, order=True)
-class Group:
+class WindowCount:
     """How many calls of a kind began in the window from ``start`` to before ``end`` (milliseconds since the epoch).
 
     ``key`` is ``origin:originVersion:destination``; the fields are those of the first call.
