@@ -15,6 +15,7 @@ from pulumi_kubernetes.core.v1 import (
     Service,
     ServiceAccount,
 )
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from kafka_on_istio import names
@@ -133,8 +134,8 @@ class DemoService(pulumi.ComponentResource):
 
     def _create_version(self, name: str, args: DemoServiceArgs, version: DemoServiceVersionArgs) -> None:
         labels = version.get("labels") or _labels(args, version)
-        metadata: Any = {"name": version["name"], "namespace": args["namespace"], "labels": labels}
-        awaited = metadata | {"annotations": await_annotations(args.get("wait", True))}
+        metadata: ObjectMetaArgsDict = {"name": version["name"], "namespace": args["namespace"], "labels": labels}
+        awaited: ObjectMetaArgsDict = {**metadata, "annotations": await_annotations(args.get("wait", True))}
         below = pulumi.ResourceOptions(parent=self)
         account = ServiceAccount(
             f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=below

@@ -88,11 +88,11 @@ class IstioControlPlane(pulumi.ComponentResource):
                 ),
             )
 
-        labels: Any = {POD_SECURITY_LABEL: args["pod_security"]} if "pod_security" in args else {}
+        level = args.get("pod_security")
         namespace = labelled_namespace(
             f"{name}-namespace",
             args["namespace"],
-            labels,
+            {POD_SECURITY_LABEL: level} if level else {},
             exists=args.get("namespace_exists", False),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,9 +1,11 @@
 """A namespace whose pods belong to the mesh."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NotRequired, Self, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import LimitRange, Namespace, NamespacePatch, ResourceQuota
+from pulumi_kubernetes.core.v1 import LimitRange, LimitRangeSpecArgsDict, Namespace, NamespacePatch, ResourceQuota
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 from kafka_on_istio.ownership import ANNOTATION
 from kafka_on_istio.policies.default_deny import default_deny, mutual_tls
@@ -15,12 +17,12 @@ from .manifest import available, deprecated, merged, policy, present
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 """Label by which Kubernetes enforces a Pod Security Standard in a namespace."""
 
-_CONTAINER_DEFAULTS: Final = {
+_CONTAINER_DEFAULTS: Final[LimitRangeSpecArgsDict] = {
     "limits": [
         {
             "type": "Container",
             "default": {"cpu": "500m", "memory": "512Mi"},
-            "defaultRequest": {"cpu": "100m", "memory": "256Mi"},
+            "default_request": {"cpu": "100m", "memory": "256Mi"},
         }
     ]
 }
@@ -59,7 +61,7 @@ class MeshNamespaceArgs(TypedDict):
 def labelled_namespace(
     name: str,
     namespace: pulumi.Input[str],
-    labels: pulumi.Input[dict[str, str]],
+    labels: pulumi.Input[Mapping[str, pulumi.Input[str]]],
     annotations: pulumi.Input[dict[str, str]] | None = None,
     *,
     exists: bool,
@@ -69,7 +71,7 @@ def labelled_namespace(
     if exists:
         patch: Any = present({"name": namespace, "labels": labels, "annotations": annotations})
         return NamespacePatch(name, metadata=patch, opts=opts)
-    own: Any = {
+    own: ObjectMetaArgsDict = {
         "name": namespace,
         "labels": labels,
         "annotations": merged(annotations, {ANNOTATION: stack_owner()}),
@@ -102,7 +104,7 @@ class MeshNamespace(pulumi.ComponentResource):
         )
         # They hold no data, so they can be deleted if the namespace is protected.
         within = pulumi.ResourceOptions(parent=self, depends_on=[namespace], protect=False, retain_on_delete=False)
-        metadata: Any = {"name": "pods", "namespace": args["namespace"]}
+        metadata: ObjectMetaArgsDict = {"name": "pods", "namespace": args["namespace"]}
         quota: Any = {"hard": args["hard_quota"]} if "hard_quota" in args else args.get("quota")
         if quota:
             ResourceQuota(f"{name}-quota", metadata=metadata, spec=quota, opts=within)
