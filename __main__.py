@@ -20,7 +20,7 @@ from components.platform_reference import PlatformReference
 from components.strimzi_operator import StrimziOperator
 from kafka_on_istio.access.derivation import access_model
 from kafka_on_istio.access.model import to_json
-from kafka_on_istio.outputs import commands, page, platform
+from kafka_on_istio.outputs import commands, page, platform_output
 from kafka_on_istio.policies import mesh_policies
 
 settings = read_cluster().agreed(read_settings())
@@ -54,7 +54,7 @@ if settings.has_platform:
     services_need.append(Observability.from_settings(settings, after(mesh.ready)))
     # The operator's CRDs are deleted with it, and with them every Kafka.
     kafka_needs.append(StrimziOperator.from_settings(settings, after(security, holds_data=True)))
-    outputs["platform"] = platform.exported(settings)
+    outputs["platform"] = platform_output.exported(settings)
 
 # Kafka with its topics and users, and the services that log in as them.
 if settings.has_application:

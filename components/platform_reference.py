@@ -5,7 +5,7 @@ from typing import Any, Self, TypedDict
 import pulumi
 
 from kafka_on_istio import names
-from kafka_on_istio.outputs import platform
+from kafka_on_istio.outputs import platform_output
 from kafka_on_istio.settings.errors import SettingsError
 from kafka_on_istio.settings.settings import Settings
 
@@ -20,7 +20,7 @@ class PlatformReferenceArgs(TypedDict):
     gateway_host: str
     """DNS name of its ingress gateway inside the cluster, the ingress address if there is no stack to ask."""
     assumed: dict[str, Any]
-    """What this stack assumes of it, as ``kafka_on_istio.outputs.platform.assumed`` returns it."""
+    """What this stack assumes of it, as ``kafka_on_istio.outputs.platform_output.assumed`` returns it."""
 
 
 class PlatformReference(pulumi.ComponentResource):
@@ -57,7 +57,7 @@ class PlatformReference(pulumi.ComponentResource):
                 "stack": settings.platform_stack,
                 "namespace": settings.istio_namespace,
                 "gateway_host": names.gateway_host(settings),
-                "assumed": platform.assumed(settings),
+                "assumed": platform_output.assumed(settings),
             },
         )
 
@@ -65,7 +65,7 @@ class PlatformReference(pulumi.ComponentResource):
         """Return the reference once its stack matches the assumptions."""
 
         def agreed(found: dict[str, Any] | None) -> pulumi.Resource:
-            faults = list(platform.disagreements(args["stack"], args["assumed"], found))
+            faults = list(platform_output.disagreements(args["stack"], args["assumed"], found))
             if faults:
                 raise pulumi.RunError(str(SettingsError(faults)))
             return reference

@@ -1,4 +1,4 @@
-"""``python -m lab``: the lab's one command line."""
+"""``python -m lab``: the lab's command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FAILURE = 1
 
 
 def _command(work: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a command the options that say which lab, and turn its faults into lines and an exit code."""
+    """Add the options that select a lab to a command, and report its errors as lines and an exit code."""
 
     @functools.wraps(work)
     def run(name: str, network: int | None, **rest: Any) -> None:
@@ -43,17 +43,17 @@ def _command(work: Callable[..., int | None]) -> Callable[..., None]:
                 click.echo(f"error: {line}", err=True)
             code = _FAILURE
         except KeyboardInterrupt:
-            click.echo("error: interrupted; run the same command again to go on", err=True)
+            click.echo("error: interrupted; run the same command again to continue", err=True)
             code = 130
         sys.exit(code)
 
     options = (
-        click.option("--name", default="lab", show_default=True, envvar="LAB_NAME", help="Which lab."),
+        click.option("--name", default="lab", show_default=True, envvar="LAB_NAME", help="Name of the lab."),
         click.option(
             "--network",
             envvar="LAB_NETWORK",
             type=click.IntRange(0, LABS - 1),
-            help="Number of its network: the lab has the addresses 10.(192 + number).0.0/16.  [default: a free one]",
+            help="Number of its network, 10.(192 + number).0.0/16.  [default: a free one]",
         ),
     )
     for option in reversed(options):
@@ -72,14 +72,14 @@ _config = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
-    """Run the system on this machine: a real Kubernetes API server, and the unmodified Pulumi program on it."""
+    """Run the unmodified Pulumi program on this machine, with a real Kubernetes API server."""
 
 
 @main.command()
 @_config
 @_command
 def up(lab: Lab, config: tuple[str, ...]) -> int:
-    """Start the lab where it is not running, and make in it what the program declares."""
+    """Start the lab if it is not running, and deploy the program to it."""
     with lab.locked():
         return _up(lab, config)
 
@@ -110,67 +110,73 @@ def _start(lab: Lab) -> None:
 
 
 _NEXT = """
-what to try:
-  make call                          call customer again
-  make report                        what the consumer has counted so far
-  make logs SERVICE=customer         what a service says
-  make verify                        proof that what is declared gets through, and nothing else
-  make trace                         where the last call's time went
-  make rotate USER=customer-writer   a new password for a Kafka user, while calls go on
-  make status                        what runs, and where
-  make watch                         a page with the call graph, live counts and the report
-  make down                          remove all of it"""
+next steps:
+  make call                          call the application again
+  make report                        show the consumer's report
+  make logs SERVICE=customer         show the logs of a service
+  make verify                        prove that declared access works, and all other access is denied
+  make trace                         show the last call as a trace
+  make rotate USER=customer-writer   rotate the password of a Kafka user, without a failed call
+  make status                        show what runs, and where
+  make watch                         serve a page with the call graph, live counts and the report
+  make down                          destroy the stack and remove the lab"""
 
 
 def refuse_unprivileged() -> None:
-    """Refuse to start pods as anyone but root.
+    """Refuse to start pods as another user than root.
 
     :raises LabError: for any other user.
     """
     if os.geteuid() != 0:
-        message = f"user id {os.geteuid()}: pods have networks of their own, which only root can make; run it as root"
+        message = f"user id {os.geteuid()}: root is required: each pod gets its own network namespace"
         raise LabError(message)
 
 
 @main.command()
 @_command
 def call(lab: Lab) -> None:
-    """Call the application, and print what it answers."""
+    """Call the application and print the response."""
     _running(lab)
     entry.call(lab)
 
 
 @main.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines.")
 @_command
 def report(lab: Lab, *, follow: bool) -> int:
-    """Show what the consumer has counted: a line per window, and caller, version and callee."""
+    """Show the consumer's report: a line per window, caller, version and callee."""
     _running(lab)
     consumer = Consumer.of(lab.access_model())
     return Cluster(lab.control_plane().kubeconfig).show_lines(consumer.logs(follow=follow), LINE)
 
 
 @main.command()
-@click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port",
+    default=8090,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the page; 0 selects a free one.",
+)
 @_command
 def watch(lab: Lab, port: int) -> None:
-    """Serve a page on loopback: who calls whom, how often according to Kafka, and the latest report."""
+    """Serve a page on loopback with the call graph, live counts from Kafka, and the latest report."""
     _running(lab)
     run(lab.name, lab.access_model(), Cluster(lab.control_plane().kubeconfig), port, click.echo)
 
 
 @main.command()
 @click.argument("service")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines.")
 @click.option("--tail", default=50, show_default=True, type=click.IntRange(0), help="Lines of each pod's log.")
 @_command
 def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
-    """Show what the pods of SERVICE say (its label `app`)."""
+    """Show the logs of SERVICE's pods (its label `app`)."""
     _running(lab)
     model = lab.access_model()
     services = {item["labels"]["app"]: item["namespace"] for item in model["workloads"] if "app" in item["labels"]}
     if service not in services:
-        message = f"service {service}: there is none; there are {', '.join(sorted(services))}"
+        message = f"service {service}: not found; the services are {', '.join(sorted(services))}"
         raise LabError(message)
     more = ["--follow", "--max-log-requests=20"] if follow else []
     selector = ["-l", f"app={service}", "-c", service, "--prefix", f"--tail={tail}", *more]
@@ -181,7 +187,7 @@ def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @_command
 def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
-    """Prove that the lab allows what the stack declares, and nothing else; ARGUMENTS as `python -m verify` has them."""
+    """Prove that the lab allows what the stack declares, and nothing else, with ARGUMENTS of `python -m verify`."""
     _running(lab)
     return proof.verify(lab, arguments)
 
@@ -190,7 +196,7 @@ def verify(lab: Lab, arguments: tuple[str, ...]) -> int:
 @click.argument("identifier", required=False)
 @_command
 def trace(lab: Lab, identifier: str | None) -> None:
-    """Show the last trace as a tree, or the one of an IDENTIFIER (32 hexadecimal digits, as logs have it)."""
+    """Show the last trace as a tree, or the trace with an IDENTIFIER (32 hexadecimal digits, as in logs)."""
     _running(lab)
     for line in query.trace(lab, identifier):
         click.echo(line)
@@ -200,12 +206,12 @@ def trace(lab: Lab, identifier: str | None) -> None:
 @click.argument("user")
 @_command
 def rotate(lab: Lab, user: str) -> int:
-    """Give the Kafka user USER a new password, and everything that uses it."""
+    """Rotate the password of the Kafka user USER, and roll the pods that use it."""
     with lab.locked():
         _running(lab)
         users = [item["name"] for item in lab.access_model()["users"]]
         if user not in users:
-            message = f"user {user}: there is none; there are {', '.join(users)}"
+            message = f"user {user}: not found; the users are {', '.join(users)}"
             raise LabError(message)
         lab.rotate(user)
         return lab.run("up", click.echo, suppress_outputs=True)
@@ -213,7 +219,7 @@ def rotate(lab: Lab, user: str) -> int:
 
 @main.command()
 @click.argument("example")
-@click.option("--destroy", is_flag=True, help="Take it away again.")
+@click.option("--destroy", is_flag=True, help="Destroy it.")
 @_config
 @_command
 def example(lab: Lab, example: str, config: tuple[str, ...], *, destroy: bool) -> int:
@@ -240,7 +246,7 @@ def preview(lab: Lab, config: tuple[str, ...]) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @_command
 def pulumi(lab: Lab, arguments: tuple[str, ...]) -> int:
-    """Run the engine's own command line in the lab's workspace, such as `pulumi stack export`."""
+    """Run the Pulumi CLI in the lab's workspace, such as `pulumi stack export`."""
     with lab.locked():
         engine, workspace = lab.engine(click.echo), lab.prepare()
         return operation.show(workspace, engine, arguments)
@@ -249,7 +255,7 @@ def pulumi(lab: Lab, arguments: tuple[str, ...]) -> int:
 @main.command()
 @_command
 def env(lab: Lab) -> None:
-    """Print what a shell needs for kubectl and pulumi: eval "$(python -m lab env)"."""
+    """Print the variables for kubectl and pulumi: eval "$(python -m lab env)"."""
     _running(lab)
     workspace, engine = lab.workspace(), lab.engine(functools.partial(click.echo, err=True))
     tools = f"{Path(sys.executable).parent}:{engine.command.parent}"
@@ -262,7 +268,7 @@ def env(lab: Lab) -> None:
 @main.command()
 @_command
 def refresh(lab: Lab) -> int:
-    """Make the stack's state say what is in the cluster."""
+    """Update the stack's state from the cluster."""
     with lab.locked():
         _running(lab)
         return lab.run("refresh", click.echo)
@@ -272,16 +278,16 @@ def refresh(lab: Lab) -> int:
 @click.option("--force", is_flag=True, help="Remove the lab even if its resources cannot be destroyed one by one.")
 @_command
 def down(lab: Lab, *, force: bool) -> int:
-    """Destroy what the program made, stop the lab and remove everything of it."""
+    """Destroy the stack, stop the lab and remove its files."""
     with lab.locked():
         if not lab.folder.exists():
-            click.echo(f"lab {lab.name}: there is none")
+            click.echo(f"lab {lab.name}: not found")
             return 0
         if lab.resources() and not force:
             lab.start(build(click.echo), click.echo)
             code = lab.run("destroy", click.echo)
             if code:
-                click.echo("error: not all could be destroyed; `down --force` removes the lab all the same", err=True)
+                click.echo("error: some resources could not be destroyed; `down --force` removes the lab", err=True)
                 return code
         lab.remove()
         click.echo(f"lab {lab.name}: removed")
@@ -291,7 +297,7 @@ def down(lab: Lab, *, force: bool) -> int:
 @main.command()
 @_command
 def status(lab: Lab) -> int:
-    """Show what runs, what is ready, and where it is reached."""
+    """Show what runs, whether it is ready, and its address."""
     plane = lab.control_plane()
     up = plane.folder.exists() and plane.is_ready()
     rows = [("component", "ready", "address")]
@@ -309,7 +315,7 @@ def status(lab: Lab) -> int:
 
 
 def _running(lab: Lab) -> None:
-    """Refuse to go on without a control plane.
+    """Refuse to continue without a control plane.
 
     :raises LabError: if it does not run.
     """

@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 
-from lab import certificates, files
+from lab import control_plane_certificates, files
 from lab.errors import LabError
 from lab.network import Network
 from lab.processes import Process
@@ -74,7 +74,9 @@ class ControlPlane:
         self._refuse_taken_ports()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         services = self._services()
-        certificates.write(self.folder / "certificates", certificates.subjects(self.host, str(services[1])))
+        control_plane_certificates.write(
+            self.folder / "certificates", control_plane_certificates.subjects(self.host, str(services[1]))
+        )
         self._write_kubeconfig("kubeconfig", "admin")
         self._write_kubeconfig("kube-controller-manager.kubeconfig", "kube-controller-manager")
         self._write_kubeconfig("kubelet.kubeconfig", "kubelet")

@@ -118,7 +118,7 @@ class Lab:
         :param binaries: the folder with the built commands.
         """
         plane, number = self.control_plane(), str(self.network().index)
-        agent = (
+        kubelet = (
             f"--folder={self.folder / 'node'}",
             f"--kubeconfig={plane.folder / 'kubelet.kubeconfig'}",
             f"--certificates={plane.folder / 'certificates'}",
@@ -132,7 +132,7 @@ class Lab:
         )
         return [
             Process("lab.outside", self.folder / "node", outside, supervised=True, module=True),
-            Process("lab.node", self.folder / "node", agent, supervised=True, module=True),
+            Process("lab.node", self.folder / "node", kubelet, supervised=True, module=True),
         ]
 
     def remove(self) -> None:
@@ -155,10 +155,10 @@ class Lab:
             path.parent.mkdir(exist_ok=True)
             lock = files.lock(path)
         except OSError as error:
-            message = f"{path}: {os.strerror(error.errno or 0)}; the lab keeps its files there"
+            message = f"{path}: {os.strerror(error.errno or 0)}; the lab stores its files there"
             raise LabError(message) from error
         except files.HeldError as error:
-            message = f"lab {self.name}: process {error.holder} works on it; wait for that to end"
+            message = f"lab {self.name}: process {error.holder} is using it; wait until it ends"
             raise LabError(message) from error
         with lock:
             yield
@@ -203,7 +203,7 @@ class Lab:
         """
         model = access.recorded(self.workspace())
         if model is None:
-            message = f"lab {self.name}: its stack has no application; make it with: make up"
+            message = f"lab {self.name}: its stack has no application; deploy one with: make up"
             raise LabError(message)
         return model
 

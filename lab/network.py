@@ -147,7 +147,7 @@ class Network:
         with subprocess.Popen(keep, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             assert process.stdout is not None
             if not process.stdout.readline():
-                message = "unshare: no user namespace could be made"
+                message = "unshare: cannot create a user namespace"
                 raise LabError(message)
             here = Path("/proc") / str(process.pid)
             for kind in ("uid_map", "gid_map"):

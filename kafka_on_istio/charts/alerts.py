@@ -39,14 +39,14 @@ def groups() -> list[dict[str, Any]]:
                 "sum by (namespace) (kafka_server_replicamanager_underminisrpartitioncount) > 0",
                 "2m",
                 "critical",
-                "{{ $value }} partitions have fewer copies in sync than min.insync.replicas: they take no records.",
+                "{{ $value }} partitions have fewer in-sync replicas than min.insync.replicas: they accept no records.",
             ),
             _rule(
                 "KafkaPartitionsUnderReplicated",
                 "sum by (namespace) (kafka_server_replicamanager_underreplicatedpartitions) > 0",
                 "15m",
                 "warning",
-                "{{ $value }} partitions have fewer copies in sync than they should.",
+                "{{ $value }} partitions have too few in-sync replicas.",
             ),
         ),
         _group(

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kafka_on_istio.settings.kafka import Resources
-from kafka_on_istio.settings.types import (
+from kafka_on_istio.settings.values import (
     DnsName,
     EnvName,
     GroupName,

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from kafka_on_istio.settings.types import (
+from kafka_on_istio.settings.values import (
     Cidr,
     DnsName,
     Label,

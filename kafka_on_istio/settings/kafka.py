@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from kafka_on_istio.settings.mesh import Chart
-from kafka_on_istio.settings.types import (
+from kafka_on_istio.settings.values import (
     ClusterName,
     Count,
     Factor,

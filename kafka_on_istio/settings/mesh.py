@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kafka_on_istio.settings.types import DnsName, Label, Model, OptionalDnsName, setting
+from kafka_on_istio.settings.values import DnsName, Label, Model, OptionalDnsName, setting
 
 
 class DataPlane(str, Enum):

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from kafka_on_istio.settings.mesh import Chart
-from kafka_on_istio.settings.types import Label, Model, Percentage, setting
+from kafka_on_istio.settings.values import Label, Model, Percentage, setting
 
 
 class Monitoring(str, Enum):

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from kafka_on_istio.settings.types import Duration, Instance, Label, Model, ObjectName, StackName, setting
+from kafka_on_istio.settings.values import Duration, Instance, Label, Model, ObjectName, StackName, setting
 
 
 class Layer(str, Enum):

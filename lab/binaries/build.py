@@ -1,4 +1,4 @@
-"""Builds the commands of the control plane and the mesh from the Go module beside this file, once per input."""
+"""Builds the lab's commands from the Go modules beside this file, once per input."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,10 @@ from lab.errors import LabError
 
 KUBERNETES_VERSION: Final = "v1.36.3"
 MODULE: Final = Path(__file__).parent
-_FILES: Final = tuple(MODULE / name for name in ("go.mod", "go.sum", "tools.go", "etcd/main.go"))
 _STAMP: Final = "-X k8s.io/component-base/version."
 _LINKER_FLAGS: Final = f"-s -w {_STAMP}gitVersion={KUBERNETES_VERSION} {_STAMP}gitMajor=1 {_STAMP}gitMinor=36"
+_PROMETHEUS_TAGS: Final = "remove_all_sd,enable_kubernetes_sd"
+"""Leaves out service discovery other than Kubernetes' (documentation/internal_architecture.md of Prometheus)."""
 PACKAGES: Final = {
     "etcd": "./etcd",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -28,13 +30,6 @@ PACKAGES: Final = {
     "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
     "pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent",
 }
-_PROMETHEUS: Final = MODULE / "prometheus"
-"""A module of its own: Prometheus needs another version of Kubernetes' packages."""
-_PROMETHEUS_TAGS: Final = "remove_all_sd,enable_kubernetes_sd"
-"""Leaves out service discovery other than Kubernetes' (documentation/internal_architecture.md of Prometheus)."""
-_PULUMI: Final = MODULE / "pulumi"
-_PROVIDER: Final = MODULE / "kubernetes_provider"
-"""Modules of their own: the provider needs older packages of Kubernetes and of Pulumi than the others."""
 _PROVIDER_MODULE: Final = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 PROVIDER: Final = "pulumi-resource-kubernetes"
 _GO_MINOR: Final = 26
@@ -75,21 +70,83 @@ def toolchain(say: Say = print) -> str:
     raise LabError(message)
 
 
-def build(say: Say = print) -> Path:
-    """Return the folder that holds the lab's commands, building them where that was not done yet.
+@dataclass(frozen=True)
+class Build:
+    """Commands that are built together from one Go module, once per input.
 
-    :param say: is told what goes on.
+    ``folder`` is the module's: modules are separate where they need different versions of Kubernetes' packages.
+    ``packages`` are by command. ``key`` and ``files`` are the inputs besides Go's version. ``minutes`` are CPU minutes.
+    ``finish`` gets the Go command and the folder of the built commands.
+    """
+
+    name: str
+    packages: Mapping[str, str]
+    folder: Path
+    files: tuple[str, ...]
+    key: tuple[str, ...]
+    flags: tuple[str, ...]
+    minutes: int
+    finish: Callable[[str, Path], None] = lambda _go, _folder: None
+
+    def target(self, go: str) -> str:
+        """Return the name of the folder in the cache."""
+        inputs = cache.key([_run([go, "version"]), *self.key], [self.folder / name for name in self.files])
+        return f"{self.name}-{inputs}"
+
+    def run(self, say: Say) -> Path:
+        """Return the folder of the commands; builds them if the cache does not have them.
+
+        :raises LabError: if there is no Go toolchain, no space, or a build fails.
+        """
+        go = toolchain(say)
+
+        def make(folder: Path) -> None:
+            _check_space(folder)
+            commands = ", ".join(map(os.path.basename, self.packages))
+            say(f"building {commands} from Go modules; the first time takes about {self.minutes} CPU minutes")
+            for number, (command, package) in enumerate(self.packages.items(), 1):
+                started = time.monotonic()
+                _run([go, "build", "-mod=readonly", *self.flags, "-o", str(folder / command), package], self.folder)
+                say(f"  {number} of {len(self.packages)}: {Path(command).name} ({time.monotonic() - started:.0f} s)")
+            self.finish(go, folder)
+
+        return cache.once(self.target(go), make)
+
+
+def _control_plane(name: str, packages: Mapping[str, str], minutes: int) -> Build:
+    key = (_LINKER_FLAGS, str(sorted(packages.items())))
+    files = ("go.mod", "go.sum", "tools.go", "etcd/main.go")
+    return Build(name, packages, MODULE, files, key, ("-ldflags", _LINKER_FLAGS), minutes)
+
+
+_BINARIES: Final = _control_plane("binaries", PACKAGES, 10)
+_ISTIOCTL: Final = _control_plane("istioctl", {"istioctl": "istio.io/istio/istioctl/cmd/istioctl"}, 1)
+_PROMETHEUS: Final = Build(
+    "prometheus",
+    {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+    MODULE / "prometheus",
+    ("go.mod", "go.sum"),
+    (_PROMETHEUS_TAGS,),
+    ("-tags", _PROMETHEUS_TAGS, "-ldflags", "-s -w"),
+    minutes=4,
+)
+
+
+def build(say: Say = print) -> Path:
+    """Return the folder of the lab's commands.
+
+    :param say: prints progress.
     :raises LabError: if there is no Go toolchain, no space, or a build fails.
     """
-    return _built("binaries", PACKAGES, say)
+    return _BINARIES.run(say)
 
 
 def istioctl(say: Say = print) -> Path:
-    """Return ``istioctl``, which only tests need, building it where that was not done yet.
+    """Return ``istioctl``, which only tests need.
 
     :raises LabError: as ``build`` does.
     """
-    return _built("istioctl", {"istioctl": "istio.io/istio/istioctl/cmd/istioctl"}, say) / "istioctl"
+    return _ISTIOCTL.run(say) / "istioctl"
 
 
 def prometheus_folder(say: Say = print) -> Path:
@@ -97,85 +154,52 @@ def prometheus_folder(say: Say = print) -> Path:
 
     :raises LabError: if there is no Go toolchain.
     """
-    return cache.folder() / _prometheus_name(toolchain(say))
+    return cache.folder() / _PROMETHEUS.target(toolchain(say))
 
 
 def prometheus(say: Say = print) -> Path:
-    """Return the folder that holds ``prometheus``, building it where that was not done yet: four CPU minutes.
+    """Return the folder that holds ``prometheus``.
 
     :raises LabError: as ``build`` does.
     """
-    go = toolchain(say)
-    package = "github.com/prometheus/prometheus/cmd/prometheus"
-
-    def make(folder: Path) -> None:
-        say("building prometheus from its Go module; the first time takes minutes")
-        options = ["-mod=readonly", "-tags", _PROMETHEUS_TAGS, "-ldflags", "-s -w"]
-        _run([go, "build", *options, "-o", str(folder / "prometheus"), package], _PROMETHEUS)
-
-    return cache.once(_prometheus_name(go), make)
-
-
-def _prometheus_name(go: str) -> str:
-    files = [_PROMETHEUS / name for name in ("go.mod", "go.sum")]
-    return f"prometheus-{cache.key([_run([go, 'version']), _PROMETHEUS_TAGS], files)}"
+    return _PROMETHEUS.run(say)
 
 
 def pulumi(say: Say = print) -> Path:
-    """Return the command ``pulumi``, building it where that was not done yet: nine CPU minutes.
+    """Return the command ``pulumi``.
 
     :raises LabError: as ``build`` does.
     """
-    go = toolchain(say)
-    package = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-    version = re.findall(r"github.com/pulumi/pulumi/pkg/v3 (v\S+)", (_PULUMI / "go.mod").read_text(encoding="utf-8"))[0]
+    folder = MODULE / "pulumi"
+    version = re.findall(r"github.com/pulumi/pulumi/pkg/v3 (v\S+)", (folder / "go.mod").read_text(encoding="utf-8"))[0]
     flags = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}"
-
-    def make(folder: Path) -> None:
-        _check_space(folder)
-        say(f"building pulumi {version} from its Go module; the first time takes about 9 CPU minutes")
-        _run([go, "build", "-mod=readonly", "-ldflags", flags, "-o", str(folder / "bin" / "pulumi"), package], _PULUMI)
-
-    key = cache.key([_run([go, "version"]), flags], [_PULUMI / name for name in ("go.mod", "go.sum")])
-    return cache.once(f"pulumi-{key}", make) / "bin" / "pulumi"
+    # The Automation API looks for the command in a folder bin.
+    packages = {"bin/pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}
+    cli = Build("pulumi", packages, folder, ("go.mod", "go.sum"), (flags,), ("-ldflags", flags), minutes=9)
+    return cli.run(say) / "bin" / "pulumi"
 
 
 def kubernetes_provider(version: str, say: Say = print) -> Path:
-    """Return Pulumi's Kubernetes provider, building it where that was not done yet: 16 CPU minutes.
+    """Return Pulumi's Kubernetes provider.
 
-    Go's module proxy has few versions of it, so that it is older than it says.
+    Go's module proxy has few versions of it, so its code is older than the version that it reports.
 
-    :param version: what it says of itself, such as 4.34.2: that of the package ``pulumi_kubernetes``.
+    :param version: the version that it reports, such as 4.34.2: that of the package ``pulumi_kubernetes``.
     :raises LabError: as ``build`` does.
     """
-    go = toolchain(say)
+    source = MODULE / "kubernetes_provider"
 
-    def make(folder: Path) -> None:
-        _check_space(folder)
-        say("building Pulumi's Kubernetes provider from its Go module; the first time takes about 16 CPU minutes")
-        _run([go, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", str(folder / PROVIDER), "."], _PROVIDER)
-        module = Path(_run([go, "list", "-m", "-f", "{{.Dir}}", _PROVIDER_MODULE], _PROVIDER))
+    def finish(go: str, folder: Path) -> None:
+        module = Path(_run([go, "list", "-m", "-f", "{{.Dir}}", _PROVIDER_MODULE], source))
         schema = json.loads((module / "cmd" / PROVIDER / "schema.json").read_bytes())
         (folder / "schema.json").write_text(json.dumps(schema | {"version": version}), encoding="utf-8")
         (folder / "version").write_text(version, encoding="ascii")
 
-    key = cache.key([_run([go, "version"]), version], [_PROVIDER / name for name in ("go.mod", "go.sum", "main.go")])
-    return cache.once(f"kubernetes_provider-{key}", make) / PROVIDER
-
-
-def _built(name: str, packages: Mapping[str, str], say: Say) -> Path:
-    go = toolchain(say)
-    inputs = (_run([go, "version"]), _LINKER_FLAGS, str(sorted(packages.items())))
-
-    def make(folder: Path) -> None:
-        _check_space(folder)
-        say(f"building {', '.join(packages)} from their Go modules; the first time takes minutes")
-        for number, (command, package) in enumerate(packages.items(), 1):
-            started = time.monotonic()
-            _run([go, "build", "-mod=readonly", "-ldflags", _LINKER_FLAGS, "-o", str(folder / command), package])
-            say(f"  {number} of {len(packages)}: {command} ({time.monotonic() - started:.0f} s)")
-
-    return cache.once(f"{name}-{cache.key(inputs, _FILES)}", make)
+    files = ("go.mod", "go.sum", "main.go")
+    provider = Build(
+        "kubernetes_provider", {PROVIDER: "."}, source, files, (version,), ("-ldflags", "-s -w"), 16, finish
+    )
+    return provider.run(say) / PROVIDER
 
 
 def _check_space(folder: Path) -> None:

@@ -54,7 +54,7 @@ def assemble(target: Path, say: Say = print) -> Path:
 
 
 def _make(folder: Path, say: Say) -> None:
-    say("charts: Istio's out of its Go module, Strimzi's CRDs out of its API")
+    say("charts: assembling Istio's from its Go module and Strimzi's CRDs from its API")
     charts = build.module_folder(ISTIO, say) / "manifests" / "charts"
     for name, source in _ISTIO_CHARTS.items():
         # The module cache is read-only, and copies keep its modes.

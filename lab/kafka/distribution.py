@@ -91,13 +91,13 @@ def format_storage(folder: Path, data: Path, cluster: str, node: int) -> None:
 
 
 def _make(folder: Path, version: str, say: Say) -> None:
-    say(f"kafka: {version} out of Maven Central, and a run of it to make its next starts quick")
+    say(f"kafka: {version} from Maven Central, and one start to create its class data archive")
     try:
         maven.copy_dependencies(_POM, folder / "jars", kafka_version=version)
     except LabError as error:
         # Maven's words for it the first time, and for a day after.
         if any(words in str(error) for words in ("Could not find artifact", "was not found in")):
-            message = f"Kafka {version!r} is not on Maven Central; ask for a release such as {VERSION}"
+            message = f"Kafka {version!r} is not on Maven Central; use a release such as {VERSION}"
             raise LabError(message) from error
         raise
     scratch = folder / "scratch"

@@ -1,4 +1,4 @@
-"""``python -m lab.node``: run the node's agent until it is told to stop."""
+"""``python -m lab.node``: run the kubelet until it gets a signal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 from lab.errors import LabError
 from lab.network import LABS, Network
 from lab.node import images
-from lab.node.agent import Agent
+from lab.node.kubelet import Kubelet
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where pods have their files.")
-@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Who the node is.")
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the pods' files.")
+@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Kubeconfig of the node.")
 @click.option("--certificates", required=True, type=click.Path(path_type=Path), help="Folder with ca.crt, kubelet.crt.")
 @click.option("--binaries", required=True, type=click.Path(path_type=Path), help="Folder with the built commands.")
 @click.option("--network", required=True, type=click.IntRange(0, LABS - 1), help="Number of the lab's network.")
@@ -30,7 +30,7 @@ def main(folder: Path, kubeconfig: Path, certificates: Path, binaries: Path, net
     where = folder.absolute()
 
     async def run() -> None:
-        await Agent(where, kubeconfig, Network(network), images.table(binaries)).run(certificates)
+        await Kubelet(where, kubeconfig, Network(network), images.table(binaries)).run(certificates)
 
     try:
         asyncio.run(run())

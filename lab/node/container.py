@@ -84,7 +84,7 @@ class Container:
     """Runs a container: its starts, its hooks and probes, and its end."""
 
     def __init__(self, pod: Pod, record: Record, api: Api, runtime: Runtime, images: Mapping[str, Image]) -> None:
-        """Take the container up where an agent before this one left it."""
+        """Resume a container of a previous kubelet."""
         self.record = record
         self.folder = pod.folder / "containers" / record.name
         """A folder for each attempt to run, by its number."""
@@ -118,7 +118,7 @@ class Container:
     async def supervise(self) -> None:
         """Run the container, again and again where its pod says so."""
         record, pod = self.record, self._pod
-        # One that runs since before this agent, or has ended, is attended to first.
+        # A container of a previous kubelet, or one that has ended, is handled first.
         adopted = record.attempt >= 0 and self._runtime.was_started(self._attempt_folder)
         failures = 0
         while True:
@@ -188,7 +188,7 @@ class Container:
         said = False
         while name not in self._images:
             message = (
-                f'image "{reference}" stands for no command here; lab/node/images.py has'
+                f'image "{reference}" is not available in the lab; lab/node/images.py lists'
                 f" {', '.join(sorted(self._images))}"
             )
             self.record.state = Waiting("ImagePullBackOff" if said else "ErrImagePull", message)
@@ -284,7 +284,7 @@ class Container:
     async def _attend(self, *, adopted: bool) -> int:
         """Be with the container from its start to its end: status, hooks, probes; return its exit code.
 
-        :param adopted: whether it was started by an agent before this one.
+        :param adopted: whether a previous kubelet started it.
         """
         record, pod, folder = self.record, self._pod, self._attempt_folder
         process = await self._runtime.started(folder)
@@ -306,7 +306,7 @@ class Container:
                 task.cancel()
         message = "" if process is not None else _tail(folder / "log")
         if process is not None and code == KILLED and not (folder / "exit").exists():
-            message = "the process that waited for it was killed"
+            message = "the process that waited for the container was killed"
         record.state = Terminated(code, begin, self._runtime.ended_at(folder), message)
         record.ready = False
         record.started = record.started and not record.sidecar
@@ -316,7 +316,7 @@ class Container:
     async def _probe(self, *, known: bool) -> None:
         """Run the hook for the start, and probe from then on.
 
-        :param known: whether an agent before this one has told of the start; what it found last holds until probes say
+        :param known: whether a previous kubelet reported the start; what it found last holds until probes say
             otherwise.
         """
         record, pod = self.record, self._pod

@@ -96,7 +96,7 @@ def field(pod: Manifest, path: str, addresses: Mapping[str, str]) -> str:
         "status.hostIPs": addresses["node"],
     }
     if path not in values:
-        message = f"fieldRef {path} is not known to the lab's node"
+        message = f"fieldRef {path} is not supported by the lab's node"
         raise MissingError(message)
     return str(values[path])
 

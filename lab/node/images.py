@@ -50,7 +50,7 @@ def table(binaries: Path) -> Mapping[str, Image]:
     return {
         "services": Image((PYTHON, "-m", "services"), 10001, (*python, *_here(ROOT / "services")), environment=project),
         "operator": Image((PYTHON, "-m", "lab.strimzi"), **lab),  # type: ignore[arg-type]
-        "kafka": Image((PYTHON, "-m", "lab.kafka.run"), prepare=_kafka, **lab),  # type: ignore[arg-type]
+        "kafka": Image((PYTHON, "-m", "lab.strimzi.broker_container"), prepare=_kafka, **lab),  # type: ignore[arg-type]
         "pilot": Image((str(binaries / "pilot-discovery"),), 1337, _here(binaries)),
         "proxyv2": Image(
             ("/usr/local/bin/pilot-agent",),

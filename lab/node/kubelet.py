@@ -1,246 +1,357 @@
-"""The part of the kubelet's API that ``kubectl logs`` and ``kubectl exec`` reach through the API server."""
+"""The kubelet of the lab's node, which is also its kube-proxy, scheduler and network plug-in."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
+import logging
 import os
-import pty
-import ssl
-import termios
-from collections.abc import AsyncIterator, Awaitable, Callable
+import platform
+import shutil
+import signal
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx2
 import orjson
-from aiohttp import WSMsgType, web
+from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.resources.core_v1 import Namespace, Pod, Service
+from lightkube.resources.discovery_v1 import EndpointSlice
+from lightkube.resources.networking_v1 import NetworkPolicy
 
-from lab.node.container import Container
+from lab import network as networks
+from lab.binaries.build import KUBERNETES_VERSION
+from lab.errors import LabError
+from lab.network import Network
+from lab.node import environment, kubelet_api, names, rules
+from lab.node.api import Api
+from lab.node.claims import Provisioner
+from lab.node.images import Image
+from lab.node.informer import Informer
+from lab.node.manifest import Manifest
 from lab.node.pod import PodWorker
-from lab.node.status import Terminated
+from lab.node.rules import Cluster
+from lab.node.runtime import Runtime
+from lab.node.status import OVER, stamp
 
-PORT: Final = 10250
-_CHUNK: Final = 1 << 16
-_PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
-"""Channels of Kubernetes' remote command protocol (k8s.io/apimachinery, util/remotecommand)."""
+NODE: Final = "lab"
+_OUTSIDE_SECONDS: Final = 0.5
+"""Seconds between two looks at the names of what is outside."""
 
-Find = Callable[[str, str], PodWorker | None]
-"""Returns the pod of a namespace and a name, if it is here."""
-
-Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
-"""Starts a command with the streams that ``asyncio.create_subprocess_exec`` takes."""
-
-
-def application(find: Find) -> web.Application:
-    """Return the API: ``/containerLogs`` and ``/exec``."""
-
-    def asked(request: web.Request) -> tuple[PodWorker, Container]:
-        info = request.match_info
-        pod = find(info["namespace"], info["pod"])
-        if pod is None:
-            raise web.HTTPNotFound(text=f"pod {info['namespace']}/{info['pod']} is not on this node\n")
-        container = next((item for item in pod.containers if item.record.name == info["container"]), None)
-        if container is None:
-            raise web.HTTPNotFound(text=f"pod {pod.name} has no container {info['container']}\n")
-        return pod, container
-
-    async def logs(request: web.Request) -> web.StreamResponse:
-        pod, container = asked(request)
-        record, query = container.record, request.query
-        for name in ("timestamps", "sinceSeconds", "sinceTime"):
-            if query.get(name) not in (None, "", "false"):
-                raise web.HTTPBadRequest(text=f"{name}: the lab's node keeps no times of log lines; leave it out\n")
-        attempt = record.attempt - (1 if query.get("previous") == "true" else 0)
-        path = container.folder / str(attempt) / "log"
-        if attempt < 0 or not path.exists():
-            which = "previous terminated container" if attempt < record.attempt else "container"
-            raise web.HTTPBadRequest(text=f"{which} {record.name} in pod {pod.name} has no log\n")
-
-        def over() -> bool:
-            return record.attempt != attempt or isinstance(record.state, Terminated) or pod.ended.is_set()
-
-        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        await response.prepare(request)
-        last = int(query["tailLines"]) if query.get("tailLines") else None
-        limit = int(query["limitBytes"]) if query.get("limitBytes") else None
-        async for part in follow(path, last, limit, over if query.get("follow") == "true" else None):
-            await response.write(part)
-        return response
-
-    async def execute(request: web.Request) -> web.StreamResponse:
-        _, container = asked(request)
-        words = request.query.getall("command", [])
-        if not words:
-            raise web.HTTPBadRequest(text="no command\n")
-        terminal = request.query.get("tty") in ("1", "true")
-        socket = web.WebSocketResponse(protocols=_PROTOCOLS)
-        if not socket.can_prepare(request):
-            raise web.HTTPBadRequest(text="exec is by WebSocket here (v4 or v5.channel.k8s.io), not by SPDY\n")
-        await socket.prepare(request)
-        start = functools.partial(container.run, words, terminal=terminal)
-        await _run(socket, start, terminal=terminal, reads=request.query.get("input") in ("1", "true"))
-        return socket
-
-    app = web.Application()
-    app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs)
-    for path in ("/exec/{namespace}/{pod}/{container}", "/exec/{namespace}/{pod}/{uid}/{container}"):
-        app.router.add_route("*", path, execute)
-    return app
+_HEARTBEAT_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 0.1
+_FIRST: Final = 2
+"""The first number of a pod: 0 is the range's own, 1 the node's."""
+_NUMBERS: Final = 32_000
+_log = logging.getLogger(__name__)
 
 
-async def follow(
-    path: Path, last: int | None, limit: int | None, over: Callable[[], bool] | None
-) -> AsyncIterator[bytes]:
-    """Yield a log from its ``last`` lines on, at most ``limit`` bytes; then, until it is over, what comes.
-
-    :param over: tells whether no more will come; None to stop at the end.
-    """
-    with path.open("rb") as file:
-        if last is not None:
-            file.seek(_start_of_last(file.read(), last))
-        sent = 0
-        while limit is None or sent < limit:
-            ended = over is None or over()
-            part = file.read(_CHUNK if limit is None else min(_CHUNK, limit - sent))
-            if part:
-                sent += len(part)
-                yield part
-            elif ended:
-                return
-            else:
-                await asyncio.sleep(0.1)
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
-def _start_of_last(content: bytes, lines: int) -> int:
-    position = len(content) - (1 if content.endswith(b"\n") else 0)
-    for _ in range(lines):
-        position = content.rfind(b"\n", 0, position)
-        if position < 0:
-            return 0
-    return position + 1
+def _attempts(pod: Path) -> list[Path]:
+    return sorted(pod.glob("containers/*/*"))
 
 
-async def _run(socket: web.WebSocketResponse, start: Start, *, terminal: bool, reads: bool) -> None:
-    """Run a command and carry its streams over the channels of a WebSocket."""
-    write: Callable[[bytes], None]
-    resize: Callable[[bytes], None]
-    if terminal:
-        leader, follower = pty.openpty()
-        process = await start(stdin=follower, stdout=follower, stderr=follower, start_new_session=True)
-        os.close(follower)
-        write, resize = _writer(leader), functools.partial(_resize, leader)
-        outputs = [asyncio.create_task(_from_terminal(socket, leader))]
-    else:
-        process = await start(
-            stdin=asyncio.subprocess.PIPE if reads else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        write, resize = _stdin(process), _ignore
-        outputs = [
-            asyncio.create_task(_from_pipe(socket, stream, channel))
-            for channel, stream in ((_STDOUT, process.stdout), (_STDERR, process.stderr))
-            if stream is not None
-        ]
-    inputs = asyncio.create_task(_inputs(socket, write, resize))
-    try:
-        code = await process.wait()
-        await asyncio.gather(*outputs)
-        await socket.send_bytes(bytes([_ERROR]) + orjson.dumps(_outcome(code)))
-        await socket.close()
-    except ConnectionError:
-        process.kill()
-    finally:
-        inputs.cancel()
-        if terminal:
-            os.close(leader)
+class Kubelet:
+    """Runs the pods of the node."""
 
+    def __init__(self, folder: Path, kubeconfig: Path, network: Network, images: Mapping[str, Image]) -> None:
+        """:param folder: where pods have their files (mode 700)."""
+        client = AsyncClient(KubeConfig.from_file(str(kubeconfig)), namespace="default", trust_env=False)
+        self.api = Api(client, NODE)
+        self.runtime = Runtime(folder / "crun")
+        self.network = network
+        self.images = images
+        self.folder = folder
+        self._workers: dict[str, PodWorker] = {}
+        self._numbers: dict[str, int] = {}
+        self._last = 0
+        self._rules: dict[str, str] = {}
+        self._outside: dict[str, str] = {}
+        self._dirty = asyncio.Event()
+        self._pods = Informer(client, Pod, self._pod_changed)
+        self._informers = {
+            kind: Informer(client, resource, lambda *_: self._dirty.set())
+            for kind, resource in (
+                ("namespaces", Namespace),
+                ("services", Service),
+                ("slices", EndpointSlice),
+                ("policies", NetworkPolicy),
+            )
+        }
+        self._provisioner = Provisioner(client, folder / "claims")
+        self._background: set[asyncio.Task[None]] = set()
+        self._recovered = False
 
-def _outcome(code: int) -> dict[str, object]:
-    if code == 0:
-        return {"metadata": {}, "status": "Success"}
-    return {
-        "metadata": {},
-        "status": "Failure",
-        "reason": "NonZeroExitCode",
-        "message": f"command terminated with non-zero exit code: {code}",
-        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
-    }
+    async def run(self, certificates: Path) -> None:
+        """Run until told to stop by SIGTERM or SIGINT; pods go on.
 
-
-def _stdin(process: asyncio.subprocess.Process) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        if process.stdin is None:
-            return
-        if data:
-            process.stdin.write(data)
-        else:
-            process.stdin.close()
-
-    return write
-
-
-def _writer(descriptor: int) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        with contextlib.suppress(OSError):
-            # The end of input is what a terminal says by Ctrl-D.
-            os.write(descriptor, data or b"\x04")
-
-    return write
-
-
-def _resize(descriptor: int, size: bytes) -> None:
-    wanted = orjson.loads(size)
-    termios.tcsetwinsize(descriptor, (wanted["Height"], wanted["Width"]))
-
-
-def _ignore(_: bytes) -> None:
-    """Take the size of a terminal that is not there."""
-
-
-async def _inputs(
-    socket: web.WebSocketResponse, write: Callable[[bytes], None], resize: Callable[[bytes], None]
-) -> None:
-    async for message in socket:
-        if message.type is not WSMsgType.BINARY or not message.data:
-            continue
-        channel, data = message.data[0], message.data[1:]
-        if channel == _STDIN and data:
-            write(data)
-        elif channel == _RESIZE:
-            resize(data)
-        elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
-            write(b"")
-    write(b"")
-
-
-async def _from_pipe(socket: web.WebSocketResponse, stream: asyncio.StreamReader, channel: int) -> None:
-    while data := await stream.read(_CHUNK):
-        await socket.send_bytes(bytes([channel]) + data)
-
-
-async def _from_terminal(socket: web.WebSocketResponse, descriptor: int) -> None:
-    while True:
+        :param certificates: the folder with the kubelet's certificate and key.
+        :raises LabError: if its port is taken.
+        """
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        (self.folder / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._read_numbers()
         try:
-            data = await asyncio.to_thread(os.read, descriptor, _CHUNK)
-        except OSError:
+            server = await kubelet_api.serve(self._find, str(self.network.node), certificates)
+        except OSError as error:
+            message = f"{self.network.node}:{kubelet_api.PORT}: {os.strerror(error.errno or 0)}"
+            raise LabError(message) from error
+        works = (
+            self._pods.run(),
+            *(informer.run() for informer in self._informers.values()),
+            self._provisioner.run(),
+            self._heartbeat(),
+            self._follow_network(),
+            self._follow_outside(),
+            self._recover(),
+        )
+        try:
+            # If one fails, the kubelet ends; it is restarted and resumes its pods.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in works]
+                await stopped.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for worker in self._workers.values():
+                worker.leave()
+            for later in self._background:
+                later.cancel()
+            await server.cleanup()
+
+    # What pods need of their node.
+
+    def number(self, uid: str) -> int:
+        """Return the number of a pod's attachment to the network, the same one whenever asked."""
+        if uid not in self._numbers:
+            # An address that was just given back is not given at once: others may know it as the old pod's.
+            taken = set(self._numbers.values())
+            number = self._last % _NUMBERS + 1
+            while number in taken or number < _FIRST:
+                number = number % _NUMBERS + 1
+            self._last = number
+            folder = self.folder / "pods" / uid
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "number").write_text(str(number), encoding="ascii")
+            self._numbers[uid] = number
+        return self._numbers[uid]
+
+    def release(self, uid: str) -> None:
+        """Give the number back."""
+        self._numbers.pop(uid, None)
+        self._rules.pop(uid, None)
+
+    async def connect(self, pod: PodWorker) -> None:
+        """Bring names and rules of a pod's network up to date."""
+        await self._apply(pod, self._cluster())
+        self._dirty.set()
+
+    # Pods that come and go.
+
+    def _find(self, namespace: str, name: str) -> PodWorker | None:
+        return next((worker for worker in self._workers.values() if worker.name == f"{namespace}/{name}"), None)
+
+    def _pod_changed(self, name: str, pod: Manifest | None) -> None:
+        self._dirty.set()
+        if not self._recovered:
             return
-        if not data:
+        uid = pod["metadata"]["uid"] if pod else None
+        for other in self._workers.values():
+            if other.name == name and other.uid != uid:
+                other.end(0)
+        if pod is None:
             return
-        await socket.send_bytes(bytes([_STDOUT]) + data)
+        if not pod["spec"].get("nodeName"):
+            if not pod["metadata"].get("deletionTimestamp"):
+                self._later(self.api.bind(pod))
+        elif pod["spec"]["nodeName"] == NODE:
+            self._look_after(pod)
 
+    def _look_after(self, pod: Manifest) -> None:
+        metadata = pod["metadata"]
+        known = self._workers.get(metadata["uid"])
+        if known is not None:
+            known.update(pod)
+            return
+        if (pod.get("status") or {}).get("phase") in OVER and not (self.folder / "pods" / metadata["uid"]).exists():
+            if metadata.get("deletionTimestamp"):
+                self._later(self.api.delete(pod))
+            return
+        worker = self._workers[metadata["uid"]] = PodWorker(self, pod)
+        if metadata.get("deletionTimestamp"):
+            worker.update(pod)
+        else:
+            worker.begin()
+        self._later(self._forget_at_end(worker))
 
-async def serve(find: Find, address: str, certificates: Path) -> web.AppRunner:
-    """Serve the API over TLS to whoever has a certificate of the lab's authority.
+    async def _forget_at_end(self, worker: PodWorker) -> None:
+        await worker.ended.wait()
+        self._workers.pop(worker.uid, None)
+        self._dirty.set()
 
-    :raises OSError: if the port is taken.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificates / "ca.crt"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(certificates / "kubelet.crt", certificates / "kubelet.key")
-    runner = web.AppRunner(application(find), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, address, PORT, ssl_context=context).start()
-    return runner
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _recover(self) -> None:
+        """Resume the pods of a previous kubelet; remove those that were deleted meanwhile."""
+        await self._pods.synced.wait()
+        for informer in self._informers.values():
+            await informer.synced.wait()
+        uids = {pod["metadata"]["uid"] for pod in self._pods.items.values()}
+        for entry in await asyncio.to_thread(_entries, self.folder / "pods"):
+            if entry.name not in uids:
+                _log.info("pod %s is deleted: removing its files", entry.name)
+                await self._remove(entry)
+        self._recovered = True
+        for name, pod in list(self._pods.items.items()):
+            self._pod_changed(name, pod)
+
+    async def _remove(self, folder: Path) -> None:
+        for attempt in await asyncio.to_thread(_attempts, folder):
+            await self.runtime.remove(f"{folder.name}-{attempt.parent.name}-{attempt.name}")
+        if folder.name in self._numbers:
+            await asyncio.to_thread(self.network.detach, self._numbers[folder.name])
+        self.release(folder.name)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _read_numbers(self) -> None:
+        for path in (self.folder / "pods").glob("*/number"):
+            with contextlib.suppress(ValueError):
+                self._numbers[path.parent.name] = int(path.read_text(encoding="ascii"))
+        self._last = max(self._numbers.values(), default=0)
+
+    # The network.
+
+    async def _follow_network(self) -> None:
+        # Rules out of half of what there is would close what is open.
+        for informer in (self._pods, *self._informers.values()):
+            await informer.synced.wait()
+        bridge = self.network.bridge
+        people = rules.people_chain(bridge, self.network.people)
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self._dirty.clear()
+            cluster = self._cluster()
+            await self._give("", rules.table(bridge, [*rules.service_chains(cluster), people]), None)
+            for worker in list(self._workers.values()):
+                if worker.connected:
+                    await self._apply(worker, cluster)
+
+    async def _follow_outside(self) -> None:
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                found = orjson.loads(await asyncio.to_thread((self.folder / networks.OUTSIDE_NAMES).read_bytes))
+                if found != self._outside:
+                    self._outside = found
+                    self._dirty.set()
+            await asyncio.sleep(_OUTSIDE_SECONDS)
+
+    def _cluster(self) -> Cluster:
+        pods = []
+        for pod in self._pods.items.values():
+            worker = self._workers.get(pod["metadata"]["uid"])
+            status = pod.get("status") or {}
+            if worker and worker.connected:
+                status = {**status, "podIP": str(worker.address)}
+            if status.get("phase") not in OVER:
+                pods.append({**pod, "status": status})
+        rest = {kind: tuple(informer.items.values()) for kind, informer in self._informers.items()}
+        return replace(Cluster((), (), (), (), ()), pods=tuple(pods), **rest)
+
+    async def _apply(self, worker: PodWorker, cluster: Cluster) -> None:
+        pod, address = worker.manifest, str(worker.address)
+        host = environment.hostname(pod)
+        subdomain = pod["spec"].get("subdomain")
+        namespace = pod["metadata"]["namespace"]
+        full = f"{host}.{subdomain}.{namespace}.svc.cluster.local {host}" if subdomain else host
+        worker.write_hosts(names.hosts(namespace, {full: address}, cluster.services, cluster.slices, self._outside))
+        chains = [*rules.service_chains(cluster), *rules.policy_chains(pod, cluster, self.network.node)]
+        await self._give(worker.uid, rules.table("kubernetes", chains), worker.namespace)
+
+    async def _give(self, owner: str, text: str, namespace: str | None) -> None:
+        if self._rules.get(owner) == text:
+            return
+        try:
+            await asyncio.to_thread(networks.nft, text, namespace)
+        except LabError as error:
+            _log.warning("%s: %s", namespace or "node", error)
+            self._later(self._again())
+            return
+        self._rules[owner] = text
+
+    async def _again(self) -> None:
+        await asyncio.sleep(1)
+        self._dirty.set()
+
+    # The node itself.
+
+    async def _heartbeat(self) -> None:
+        registered = False
+        while True:
+            try:
+                if not registered:
+                    await self.api.register(self._status())
+                    registered = True
+                await self.api.renew()
+            except (ApiError, httpx2.HTTPError) as error:
+                _log.info("heartbeat: %s", error or type(error).__name__)
+                await asyncio.sleep(1)
+                continue
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    def _status(self) -> dict[str, Any]:
+        now = stamp(datetime.now(UTC))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory >> 10}Ki", "pods": "1000"}
+        healthy = {
+            "Ready": ("True", "KubeletReady", "the lab's node runs pods"),
+            "MemoryPressure": ("False", "KubeletHasSufficientMemory", "not watched"),
+            "DiskPressure": ("False", "KubeletHasNoDiskPressure", "not watched"),
+            "PIDPressure": ("False", "KubeletHasSufficientPID", "not watched"),
+        }
+        return {
+            "capacity": capacity,
+            "allocatable": capacity,
+            "addresses": [
+                {"type": "InternalIP", "address": str(self.network.node)},
+                {"type": "Hostname", "address": NODE},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_api.PORT}},
+            # So that the API server hands a WebSocket on as it is, where it would make SPDY of it otherwise.
+            "declaredFeatures": ["ExtendWebSocketsToKubelet"],
+            "conditions": [
+                {
+                    "type": name,
+                    "status": status,
+                    "reason": reason,
+                    "message": message,
+                    "lastHeartbeatTime": now,
+                    "lastTransitionTime": now,
+                }
+                for name, (status, reason, message) in healthy.items()
+            ],
+            "nodeInfo": {
+                "machineID": "lab",
+                "systemUUID": "lab",
+                "bootID": "lab",
+                "kernelVersion": platform.release(),
+                "osImage": "this machine",
+                "containerRuntimeVersion": "crun://lab",
+                "kubeletVersion": f"{KUBERNETES_VERSION}-lab",
+                "kubeProxyVersion": "",
+                "operatingSystem": "linux",
+                "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+            },
+        }

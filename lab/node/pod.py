@@ -57,7 +57,7 @@ class PodWorker:
     """Runs a pod: its network, its volumes, its containers in their order, its status and its end."""
 
     def __init__(self, node: Node, pod: Manifest) -> None:
-        """Take the pod's containers up where an agent before this one left them."""
+        """Resume the pod's containers of a previous kubelet."""
         self.manifest = pod
         self.uid: str = pod["metadata"]["uid"]
         self._node = node
@@ -149,7 +149,7 @@ class PodWorker:
             self._ending = asyncio.create_task(self._end(grace))
 
     def leave(self) -> None:
-        """Stop looking after the pod; its containers go on, for the agent that comes next."""
+        """Stop managing the pod; its containers go on, for the next kubelet."""
         for task in [*self._tasks, *([self._ending] if self._ending else [])]:
             task.cancel()
 
@@ -221,7 +221,7 @@ class PodWorker:
         settings = {item["name"]: item["value"] for item in context.get("sysctls") or []}
         others = sorted(name for name in settings if not name.startswith("net."))
         if others:
-            message = f"sysctl {', '.join(others)}: the lab's pods have settings of their own for their network alone"
+            message = f"sysctl {', '.join(others)}: the lab supports sysctls of the pod's network only"
             raise MissingError(message)
         return settings
 

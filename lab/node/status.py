@@ -104,7 +104,7 @@ class Record:
         return f"lab://{self.name}-{self.attempt}"
 
     def restore(self, pod: Manifest) -> None:
-        """Take what the pod's status says of the latest attempt, for an agent that goes on where another was ended."""
+        """Take what the pod's status says of the latest attempt, for a kubelet that resumes after another."""
         found = (pod.get("status") or {}).get(self.kind.value) or []
         status: Mapping[str, Any] = next((item for item in found if item["name"] == self.name), {})
         if self.attempt < 0 or status.get("containerID") != self.identifier:

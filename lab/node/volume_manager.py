@@ -115,7 +115,7 @@ def _below(folder: Path, volume: Manifest, path: str) -> Path:
     """
     where = f'subPath "{path}" of volume "{volume["name"]}"'
     if volumes.kind(volume) not in volumes.FILES:
-        message = f"{where}: the lab has subPath for volumes of kind {', '.join(volumes.FILES)}"
+        message = f"{where}: the lab supports subPath for volumes of kind {', '.join(volumes.FILES)}"
         raise MissingError(message)
     found = (folder / path).resolve()
     if not found.exists():

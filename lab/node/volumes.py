@@ -94,7 +94,7 @@ async def _source(
             token = await objects.token(source.get("audience") or "", source.get("expirationSeconds") or 3600)
             return {source["path"]: File(token.encode(), mode)}
         case _:
-            message = f"a projected volume has the source {what}, which the lab's node does not know"
+            message = f"a projected volume has the source {what}, which the lab's node does not support"
             raise MissingError(message)
 
 

@@ -34,9 +34,9 @@ _log = logging.getLogger(__name__)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--network", required=True, type=click.IntRange(0, LABS - 1), help="Number of the lab's network.")
-@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Who may read what is declared.")
-@click.option("--folder", required=True, type=click.Path(path_type=Path), help="The node's, which is told of names.")
-@click.option("--inside", is_flag=True, help="Listen where standard input says, in this network namespace.")
+@click.option("--kubeconfig", required=True, type=click.Path(path_type=Path), help="Kubeconfig of the reader.")
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the node.")
+@click.option("--inside", is_flag=True, help="Listen on the addresses from standard input, in this network namespace.")
 def main(network: int, kubeconfig: Path, folder: Path, *, inside: bool) -> None:
     """Stand for the hosts outside the lab's cluster, in a network namespace of its own."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -84,7 +84,7 @@ class _Outside:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        message = f"what listens outside ended with {listening.returncode}"
+        message = f"the process for outside hosts ended with exit code {listening.returncode}"
         raise LabError(message)
 
     async def _tell(self, entries: Informer, listening: asyncio.subprocess.Process) -> None:

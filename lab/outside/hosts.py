@@ -60,7 +60,7 @@ def told(external: Iterable[Mapping[str, Any]]) -> str:
     :param external: ``externalHosts`` of the access model.
     """
     shown = ", ".join(f"{host['host']}:{host['port']} ({host['protocol']})" for host in external)
-    return f"outside the cluster, the lab answers itself: {shown}" if shown else ""
+    return f"the lab simulates hosts outside the cluster: {shown}" if shown else ""
 
 
 def addresses(hosts: Iterable[str]) -> dict[str, IPv4Address]:
@@ -70,7 +70,7 @@ def addresses(hosts: Iterable[str]) -> dict[str, IPv4Address]:
     """
     names = sorted(set(hosts) - {clock.HOST})
     if len(names) >= _COUNT:
-        message = f"{len(names)} hosts outside are declared; the lab has addresses for {_COUNT - 1}"
+        message = f"{len(names)} outside hosts are declared; the lab has addresses for {_COUNT - 1}"
         raise LabError(message)
     taken = {clock.HOST: _FIRST}
     used = {0}

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from lab.certificates import untrusted
+from lab import certificates
 from lab.outside import clock
 from lab.outside.hosts import Protocol, Stand
 
@@ -93,10 +91,7 @@ def _echo(stand: Stand) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def _context(host: str, address: str) -> ssl.SSLContext:
-    """Return the server's side of TLS, under a certificate of an authority that nobody trusts."""
+    """Return the server's side of TLS, with a certificate of an authority that nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pair.pem"
-        path.write_bytes(untrusted(host, address))
-        context.load_cert_chain(path)
+    certificates.load(context, certificates.untrusted(host, address))
     return context

@@ -76,7 +76,7 @@ def _finish(child: subprocess.Popen[bytes], request: Request, say: Callable[[str
         try:
             return child.wait()
         except KeyboardInterrupt:
-            say("interrupted: the engine finishes what it has begun; press Ctrl-C again to end it at once")
+            say("interrupted: waiting for the engine to finish its steps; press Ctrl-C again to end it now")
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGINT)
 

@@ -50,10 +50,10 @@ def wait_for_locks(locks: Path, say: Callable[[str], None]) -> bool:
     said = False
     while (pid := holder(locks)) is not None:
         if not said:
-            say(f"waiting for process {pid}, which an interrupted command left, to finish its step")
+            say(f"waiting for process {pid}, of an interrupted command, to finish its step")
             said = True
         if time.monotonic() > deadline:
-            raise LabError(f"process {pid} works on the stack; wait for it to end, or end it")
+            raise LabError(f"process {pid} is using the stack; wait until it ends, or end it")
         time.sleep(0.2)
     return any(locks.glob("*.json"))
 

@@ -192,6 +192,6 @@ def _load(path: Path) -> dict[str, Any]:
         message = f"{path}: not valid YAML ({' '.join(str(error).split())})"
         raise LabError(message) from error
     if not isinstance(document, dict):
-        message = f"{path}: holds {type(document).__name__}, must hold a map"
+        message = f"{path}: contains {type(document).__name__}; must contain a map"
         raise LabError(message)
     return document

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.protocol.api_message import ApiMessage
 
-from lab.strimzi.certificates import Pair, load
+from lab.certificates import Pair, load
 
 Result = TypeVar("Result")
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from lab.strimzi.certificates import Pair, load
+from lab.certificates import Pair, load
 
 _TRANSITION: Final = re.compile(r"BrokerLifecycleManager.* [Tt]ransition(?:ing)? from \w+ to (?P<state>\w+)")
 _STARTED: Final = re.compile(r"Kafka Server started")

@@ -8,7 +8,7 @@ from lab.strimzi import names
 from lab.strimzi.admin import Admin, AdminError, identity
 from lab.strimzi.cluster import Cluster
 from lab.strimzi.rolling import Health
-from lab.strimzi.secrets import Certificates
+from lab.strimzi.secret_manifests import Certificates
 
 
 class ClusterAdmin:

@@ -18,10 +18,10 @@ from lab.strimzi import (
     mounts,
     names,
     network_policies,
-    operator,
     pods,
+    reconciler,
     rolling,
-    secrets,
+    secret_manifests,
     services,
 )
 from lab.strimzi.admin import AdminError, KafkaUnavailableError
@@ -30,8 +30,8 @@ from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.conditions import Condition, RefusedError, not_ready, ready
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes, Object
-from lab.strimzi.secrets import Certificates
-from lab.strimzi.warnings import warnings
+from lab.strimzi.secret_manifests import Certificates
+from lab.strimzi.status_warnings import warnings
 
 Key = tuple[str, str]
 """Namespace and name of a Kafka."""
@@ -55,7 +55,7 @@ class ClusterOperator:
         self._waiting: dict[Key, tuple[str, float]] = {}
         self._warned: dict[Key, set[tuple[str, str]]] = {}
 
-    def look(self, key: Key) -> float | None:
+    def reconcile(self, key: Key) -> float | None:
         """Take the next step for a cluster; return the seconds until the next, None if the cluster is gone.
 
         :raises ApiError: if the API server refuses.
@@ -102,7 +102,7 @@ class ClusterOperator:
         self._warn(key, kafka, undone)
         # From these the ids of nodes are known again, so that they come first.
         self._report_pools(found, wanted)
-        certificates = secrets.certificates(wanted, existing)
+        certificates = secret_manifests.certificates(wanted, existing)
         for manifest in self._manifests(wanted, certificates):
             self._apply(manifest)
         if wanted.specification.kafka.rack is None:
@@ -117,7 +117,7 @@ class ClusterOperator:
         return self._settings.interval
 
     def _possible(
-        self, kafka: Object, found: list[Object], pods_there: list[Object], existing: secrets.Secrets
+        self, kafka: Object, found: list[Object], pods_there: list[Object], existing: secret_manifests.Secrets
     ) -> tuple[Cluster, list[Condition]]:
         """Return what is asked for, without what would lose data, and warnings of that.
 
@@ -130,7 +130,7 @@ class ClusterOperator:
         gone = changes.removed(wanted, there)
         if not gone:
             return wanted, []
-        hosted = self._kafka.health(wanted, secrets.certificates(wanted, existing)).hosted
+        hosted = self._kafka.health(wanted, secret_manifests.certificates(wanted, existing)).hosted
         possible, undone = changes.reverted(found, gone, there, hosted)
         return self._cluster(kafka, possible), undone
 
@@ -138,7 +138,7 @@ class ClusterOperator:
         return cluster(kafka, found, self._settings.domain, restricted=self._settings.restricted)
 
     def _manifests(self, wanted: Cluster, certificates: Certificates) -> Iterator[Object]:
-        yield from secrets.manifests(wanted, certificates)
+        yield from secret_manifests.manifests(wanted, certificates)
         yield from services.manifests(wanted)
         if self._settings.network_policies:
             yield from network_policies.manifests(wanted, self._settings.namespace)
@@ -284,11 +284,11 @@ def main(variables: Mapping[str, str]) -> None:
     settings = environment.cluster_operator(variables)
     made = {names.CLUSTER_LABEL: None, "strimzi.io/kind": "Kafka"}
     watches = [
-        operator.Watch("Kafka", {}, _own),
-        operator.Watch("KafkaNodePool", {names.CLUSTER_LABEL: None}, _labelled),
-        operator.Watch("Pod", made, _labelled),
-        operator.Watch("Deployment", made, _labelled),
+        reconciler.Watch("Kafka", {}, _own),
+        reconciler.Watch("KafkaNodePool", {names.CLUSTER_LABEL: None}, _labelled),
+        reconciler.Watch("Pod", made, _labelled),
+        reconciler.Watch("Deployment", made, _labelled),
     ]
     kubernetes = Kubernetes(names.OPERATOR)
     cluster_operator = ClusterOperator(kubernetes, ClusterAdmin(), settings)
-    operator.run(kubernetes, watches, cluster_operator.look, settings.namespaces, _PORT)
+    reconciler.run(kubernetes, watches, cluster_operator.reconcile, settings.namespaces, _PORT)

@@ -10,7 +10,7 @@ from typing import Final
 
 from lab.strimzi import mounts, names
 from lab.strimzi.cluster import Cluster, Node
-from lab.strimzi.secrets import TRUSTED
+from lab.strimzi.secret_manifests import TRUSTED
 from lab.strimzi.specification import Listener
 
 FORBIDDEN: Final = (

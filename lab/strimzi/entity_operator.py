@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lab.strimzi import names, pods, secrets, security
+from lab.strimzi import names, pods, secret_manifests, security
 from lab.strimzi.cluster import Cluster
-from lab.strimzi.secrets import Certificates
+from lab.strimzi.secret_manifests import Certificates
 from lab.strimzi.services import RIGHTS, Manifest
 from lab.strimzi.specification import ContainerTemplate, EntityOperator
 
@@ -185,8 +185,8 @@ def _topic_variables(cluster: Cluster, part: EntityOperator) -> dict[str, str]:
         "STRIMZI_SECURITY_PROTOCOL": "SSL",
         "STRIMZI_TLS_TRUSTED_CERTS_SECRET_NAME": f"{names.authority(cluster.name, 'cluster')}-cert",
         "STRIMZI_TLS_SECRET_NAME": names.operator_certificate(cluster.name, operator),
-        "STRIMZI_TLS_KEY_NAME": f"{secrets.file(operator)}.key",
-        "STRIMZI_TLS_CERT_NAME": f"{secrets.file(operator)}.crt",
+        "STRIMZI_TLS_KEY_NAME": f"{secret_manifests.file(operator)}.key",
+        "STRIMZI_TLS_CERT_NAME": f"{secret_manifests.file(operator)}.crt",
         "STRIMZI_GC_LOG_ENABLED": "false",
     }
 

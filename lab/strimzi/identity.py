@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from lab.certificates import Pair
 from lab.strimzi.admin import Admin, KafkaUnavailableError, identity
-from lab.strimzi.certificates import Pair
 from lab.strimzi.environment import EntityOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
-from lab.strimzi.secrets import decoded
+from lab.strimzi.secret_manifests import decoded
 
 _FILE = "entity-operator"
 

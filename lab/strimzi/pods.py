@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lab.strimzi import configuration, mounts, names, security
 from lab.strimzi.cluster import Cluster, Node
-from lab.strimzi.secrets import Certificates
+from lab.strimzi.secret_manifests import Certificates
 from lab.strimzi.services import Manifest, manifest
 from lab.strimzi.specification import ContainerTemplate, EphemeralStorage, PodTemplate, Volume
 

@@ -1,4 +1,4 @@
-"""What the topic and the user operator have in common: a pass over one custom resource."""
+"""Reconciles one custom resource, for the topic and the user operator."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lab.strimzi.kubernetes import Kubernetes, Object
 
 _LOG: Final = logging.getLogger(__name__)
 _RETRY: Final = 1.0
-"""Seconds until Kafka is asked again that refused, or did not answer."""
+"""Seconds until a retry after Kafka refused or did not answer."""
 
 
 class ResourceOperator(ABC):
-    """Makes in one cluster's Kafka what custom resources of one kind say."""
+    """Reconciles custom resources of one kind with one Kafka cluster."""
 
     KIND: ClassVar[str]
 
@@ -26,25 +26,25 @@ class ResourceOperator(ABC):
         self._admin = admin
         self._settings = settings
 
-    def look(self, name: str) -> float | None:
-        """Make what one resource is about as specified; return the seconds until the next look, None if it is gone.
+    def reconcile(self, name: str) -> float | None:
+        """Reconcile one resource; return the seconds until the next time, None if it is deleted.
 
-        :raises AdminError: if Kafka keeps what a resource was about that is gone.
+        :raises AdminError: if Kafka refuses to delete what belonged to a deleted resource.
         :raises ApiError: if the API server refuses.
         """
         try:
-            return self._look(name)
+            return self._reconcile(name)
         except KafkaUnavailableError as error:
             _LOG.warning("%s: %s", name, error)
             return _RETRY
 
-    def _look(self, name: str) -> float | None:
+    def _reconcile(self, name: str) -> float | None:
         resource = self._kubernetes.get(self.KIND, name, self._settings.namespace)
         if resource is None:
             self._gone(name)
             return None
         try:
-            return self._reconcile(resource)
+            return self._apply(resource)
         except RefusedError as error:
             self._kubernetes.set_status(resource, [self._failed(error.reason, str(error))])
             return self._settings.interval
@@ -54,11 +54,11 @@ class ResourceOperator(ABC):
 
     @abstractmethod
     def _failed(self, reason: str, message: str) -> Condition:
-        """Return the condition of a resource that is not as specified."""
+        """Return the condition of a resource that cannot be reconciled."""
 
     @abstractmethod
-    def _reconcile(self, resource: Object) -> float | None:
-        """Make what a resource says, and set its status; return the seconds until the next look, None for none.
+    def _apply(self, resource: Object) -> float | None:
+        """Apply a resource and set its status; return the seconds until the next time, None for never.
 
         :raises RefusedError: if it cannot be done.
         :raises AdminError: if Kafka refuses.
@@ -67,7 +67,7 @@ class ResourceOperator(ABC):
 
     @abstractmethod
     def _gone(self, name: str) -> None:
-        """Take away what a resource was about that is gone.
+        """Delete what belonged to a deleted resource.
 
         :raises AdminError: if Kafka refuses.
         :raises KafkaUnavailableError: if it does not answer.

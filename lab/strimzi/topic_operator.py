@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.strimzi import environment, identity, names, operator, topic_admin, topics
+from lab.strimzi import environment, identity, names, reconciler, topic_admin, topics
 from lab.strimzi.admin import Admin
 from lab.strimzi.conditions import Condition, RefusedError, failed, ready
 from lab.strimzi.entity_operator import PORTS
@@ -37,7 +37,7 @@ class TopicOperator(ResourceOperator):
         if held is not None:
             self._delete(held)
 
-    def _reconcile(self, resource: Object) -> float | None:
+    def _apply(self, resource: Object) -> float | None:
         if resource["metadata"].get("deletionTimestamp"):
             self._let_go(resource)
             return None
@@ -102,8 +102,8 @@ def main(variables: Mapping[str, str]) -> None:
     """
     settings = environment.topic_operator(variables)
     kubernetes = Kubernetes("strimzi-topic-operator")
-    watch = operator.Watch(
+    watch = reconciler.Watch(
         "KafkaTopic", {names.CLUSTER_LABEL: settings.cluster}, lambda resource: [resource["metadata"]["name"]]
     )
     topic_operator = TopicOperator(kubernetes, identity.admin(kubernetes, settings), settings)
-    operator.run(kubernetes, [watch], topic_operator.look, [settings.namespace], PORTS["entity-topic-operator"])
+    reconciler.run(kubernetes, [watch], topic_operator.reconcile, [settings.namespace], PORTS["entity-topic-operator"])

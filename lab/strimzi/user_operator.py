@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.strimzi import environment, identity, names, operator, user_admin, users
+from lab.strimzi import environment, identity, names, reconciler, user_admin, users
 from lab.strimzi.admin import Admin
 from lab.strimzi.conditions import Condition, not_ready, ready
 from lab.strimzi.entity_operator import PORTS
@@ -31,11 +31,11 @@ class UserOperator(ResourceOperator):
         self._set: dict[str, bytes] = {}
         """Digests of the passwords that were set, by user: what Kafka has of them cannot be compared."""
 
-    def _look(self, name: str) -> float | None:
+    def _reconcile(self, name: str) -> float | None:
         if name == EVERY:
             self._sweep()
             return self._settings.interval
-        return super()._look(name)
+        return super()._reconcile(name)
 
     def _failed(self, reason: str, message: str) -> Condition:
         return not_ready(reason, message)
@@ -43,7 +43,7 @@ class UserOperator(ResourceOperator):
     def _gone(self, name: str) -> None:
         self._delete(name)
 
-    def _reconcile(self, resource: Object) -> float:
+    def _apply(self, resource: Object) -> float:
         namespace, prefix = self._settings.namespace, self._settings.secret_prefix
         wanted = users.wanted(resource, acls_supported=self._settings.acls)
         own = None
@@ -106,8 +106,8 @@ def main(variables: Mapping[str, str]) -> None:
     kubernetes = Kubernetes("strimzi-user-operator")
     labels = {names.CLUSTER_LABEL: settings.cluster}
     watches = [
-        operator.Watch("KafkaUser", labels, lambda resource: [resource["metadata"]["name"]]),
-        operator.Watch(
+        reconciler.Watch("KafkaUser", labels, lambda resource: [resource["metadata"]["name"]]),
+        reconciler.Watch(
             "Secret",
             {**labels, "strimzi.io/kind": "KafkaUser"},
             lambda secret: _user_of(secret, settings.secret_prefix),
@@ -115,4 +115,4 @@ def main(variables: Mapping[str, str]) -> None:
     ]
     user_operator = UserOperator(kubernetes, identity.admin(kubernetes, settings), settings)
     port = PORTS["entity-user-operator"]
-    operator.run(kubernetes, watches, user_operator.look, [settings.namespace], port, always=[EVERY])
+    reconciler.run(kubernetes, watches, user_operator.reconcile, [settings.namespace], port, always=[EVERY])

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lab.strimzi import names
 from lab.strimzi.conditions import RefusedError
-from lab.strimzi.secrets import decoded, encoded
+from lab.strimzi.secret_manifests import decoded, encoded
 from lab.strimzi.specification import AclRule, Quotas, UserSpecification, decode
 
 _PASSWORD_LENGTH: Final = 32

@@ -34,6 +34,6 @@ def trace(lab: Lab, identifier: str | None) -> list[str]:
         message = f"service {name} in {receiver['namespace']}: {error or type(error).__name__}; see `make status`"
         raise LabError(message) from error
     if not spans:
-        message = f"trace {identifier}: there is none" if identifier else "no trace yet; make one with: make call"
+        message = f"trace {identifier}: not found" if identifier else "no trace yet; create one with: make call"
         raise LabError(message)
     return [f"trace {spans[0]['trace']}", *tree(spans)]

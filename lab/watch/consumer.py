@@ -28,7 +28,7 @@ class Consumer:
             if any(acl["resource"] == "group" for acl in user["acls"]):
                 namespace, _, deployment = user["workloads"][0].rpartition("/")
                 return cls(namespace, deployment, user["service"])
-        message = "no service of this stack reads topics, so that there is no report"
+        message = "no service of this stack reads topics, so there is no report"
         raise LabError(message)
 
     def logs(self, *, follow: bool) -> list[str]:

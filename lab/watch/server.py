@@ -99,11 +99,11 @@ async def serve(
             await web.TCPSite(runner, HOST, port).start()
         except OSError as error:
             why = "taken" if error.errno == errno.EADDRINUSE else "not to be had"
-            message = f"--port {port}: {why}; name another, or 0 for a free one"
+            message = f"--port {port}: {why}; choose another port, or 0 for a free one"
             raise LabError(message) from error
         tasks += [asyncio.create_task(stopped.wait())]
         tasks += [asyncio.create_task(follower.run()) for follower in (*followers.values(), *logs)]
-        say(f"http://{HOST}:{runner.addresses[0][1]}/ (Ctrl-C ends it)")
+        say(f"http://{HOST}:{runner.addresses[0][1]}/ (press Ctrl-C to stop)")
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         # A follower ends by itself only if it fails.
         for task in done:

@@ -9,7 +9,7 @@ from guardrails import namespaces
 from guardrails.exposure import is_gateways, ways
 from guardrails.gateway import places, selects_gateway
 from guardrails.mesh import BROKER_LABEL, STRIMZI_PORTS
-from guardrails.resource import Resource, at, each, of_kind
+from guardrails.registered import Resource, at, each, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
 
 AUTHORIZATION_POLICY = "security.istio.io/AuthorizationPolicy"

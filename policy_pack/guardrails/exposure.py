@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guardrails.gateway import GATEWAY_SERVICE, selects_gateway
-from guardrails.resource import Resource, at, each
+from guardrails.registered import Resource, at, each
 from guardrails.rule import resource_rule
 
 _INSIDE = ("internal", "cluster-ip")

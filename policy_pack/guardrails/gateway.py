@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from guardrails.pod import template
-from guardrails.resource import Resource, at, each
+from guardrails.registered import Resource, at, each
 
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 """Labels of the ingress gateway's pods, as Istio's chart ``gateway`` sets them for that release."""

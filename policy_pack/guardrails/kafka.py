@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from guardrails.resource import Resource, at, each, of_kind
+from guardrails.registered import Resource, at, each, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
 
 _KAFKA = "kafka.strimzi.io/Kafka"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails.pod import containers, operated_containers, template
-from guardrails.resource import Resource, at, each
+from guardrails.registered import Resource, at, each
 from guardrails.rule import Violation, resource_rule, stack_rule
 
 _NAME = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails import namespaces
-from guardrails.resource import Resource, at, of_kind
+from guardrails.registered import Resource, at, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
 
 STRIMZI_PORTS = frozenset({"9090", "9091", "8443"})

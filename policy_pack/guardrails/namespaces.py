@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardrails.pod import WORKLOADS
-from guardrails.resource import Resource, of_kind
+from guardrails.registered import Resource, of_kind
 
 
 def of_application(resources: Sequence[Resource]) -> set[str]:

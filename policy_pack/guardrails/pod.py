@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from guardrails.resource import Resource, at, each
+from guardrails.registered import Resource, at, each
 
 _TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "core/Pod": (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from guardrails.resource import Resource
+from guardrails.registered import Resource
 
 ResourceCheck = Callable[[Resource], Iterator[str]]
 StackCheck = Callable[[Sequence[Resource]], Iterator["Violation"]]

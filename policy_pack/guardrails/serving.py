@@ -15,7 +15,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from guardrails.resource import Resource
+from guardrails.registered import Resource
 from guardrails.rule import ResourceRule, Rule, StackRule
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from guardrails.pod import PASSING, WORKLOADS, containers, operated_images, template
-from guardrails.resource import Resource, at, each, of_kind
+from guardrails.registered import Resource, at, each, of_kind
 from guardrails.rule import Violation, resource_rule, stack_rule
 
 _INJECTED = "auto"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from harness import urn
 from harness.graph import Resource
+from kafka_on_istio.access.derivation import access_model
+from kafka_on_istio.settings.loading import load
 from tools.documentation import components, configuration, reference, system
 from tools.documentation.generated import PLACES, ROOT, filled, names
 
@@ -22,10 +24,6 @@ def resource(noun: str, name: str, *, needs: tuple[Resource, ...] = (), within: 
     return Resource(
         urn.make("dev", PROJECT, parent, token, name), token, custom=":" in noun, parent=parent, dependencies=needed
     )
-
-
-def model(**parts: Any) -> dict[str, Any]:
-    return {"workloads": [], "edges": [], "entries": [], "topics": [], "users": [], "externalHosts": []} | parts
 
 
 @pytest.mark.program
@@ -59,39 +57,30 @@ def test_an_arrow_leads_from_what_comes_first_and_none_follows_from_others() -> 
 
 
 @pytest.mark.unit
-def test_the_picture_shows_callers_users_and_who_leaves_the_mesh() -> None:
-    drawn = system.diagram(
-        model(
-            workloads=[
-                {"id": "demo/shop-v1", "labels": {"app": "shop", "version": "v1"}},
-                {"id": "demo/stock-v1", "labels": {"app": "stock", "version": "v1"}},
-                {"id": "demo/stock-v2", "labels": {"app": "stock", "version": "v2"}},
-                {"id": "kafka/operator", "labels": {"name": "operator"}},
-            ],
-            edges=[
-                {"source": "demo/shop-v1", "destination": f"demo/stock-{version}", "method": "GET", "path": "/"}
-                for version in ("v1", "v2")
-            ],
-            entries=[{"method": "GET", "path": "/shop", "target": "/", "service": "shop"}],
-            topics=["sold.items"],
-            users=[
+def test_the_diagram_shows_callers_users_and_outside_hosts() -> None:
+    services = [
+        {
+            "name": "shop",
+            "versions": [{"name": "v1"}],
+            "calls": [{"service": "stock", "method": "GET", "path": "/"}],
+            "writes": "sold.items",
+        },
+        {
+            "name": "stock",
+            "versions": [
+                {"name": "v1", "weight": 90},
                 {
-                    "name": "shop-writer",
-                    "service": "shop",
-                    "acls": [{"resource": "topic", "name": "sold.items", "operations": ["Write", "Describe"]}],
-                },
-                {
-                    "name": "stock-reader",
-                    "service": "stock",
-                    "acls": [
-                        {"resource": "topic", "name": "sold.items", "operations": ["Read"]},
-                        {"resource": "group", "name": "stock", "operations": ["Read"]},
-                    ],
+                    "name": "v2",
+                    "weight": 10,
+                    "hosts": [{"host": "example.com", "port": 80, "protocol": "HTTP", "env": "URL"}],
                 },
             ],
-            externalHosts=[{"host": "example.com", "sources": ["demo/stock-v2"]}],
-        )
-    )
+            "reads": ["sold.items"],
+            "group": "stock",
+        },
+    ]
+    routes = [{"path": "/shop", "method": "GET", "service": "shop", "target": "/"}]
+    drawn = system.diagram(access_model(load({"services": json.dumps(services), "routes": json.dumps(routes)})))
     arrows = [line.strip() for line in drawn.splitlines() if "->" in line]
     assert arrows == [
         "outside -->|GET /shop| gateway",

@@ -53,5 +53,5 @@ def test_refuses_what_no_acl_allows_and_a_wrong_password(shared_broker: Broker) 
 
 
 def test_an_unknown_version_is_said_with_its_fix() -> None:
-    with pytest.raises(LabError, match=r"'9\.9\.9' is not on Maven Central; ask for a release such as 4\.3\.1"):
+    with pytest.raises(LabError, match=r"'9\.9\.9' is not on Maven Central; use a release such as 4\.3\.1"):
         distribution("9.9.9", say=lambda _: None)

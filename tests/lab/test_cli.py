@@ -103,7 +103,7 @@ def test_up_again_status_preview_call_report_and_down() -> None:
 
     twice = lab("down")
     assert twice.returncode == 0
-    assert twice.stdout == f"lab {NAME}: there is none\n"
+    assert twice.stdout == f"lab {NAME}: not found\n"
 
 
 def test_nothing_of_a_lab_that_was_killed_stays_after_down(binaries: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_needs_a_running_lab_says_so(command: tuple[str, ...]) -> None:
 def test_who_is_not_root_is_told_before_anything_starts() -> None:
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", NOT_ROOT]
     result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert result.stdout == "user id 65534: pods have networks of their own, which only root can make; run it as root\n"
+    assert result.stdout == "user id 65534: root is required: each pod gets its own network namespace\n"
 
 
 NOT_ROOT = """

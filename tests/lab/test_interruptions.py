@@ -172,7 +172,7 @@ def test_ctrl_c_lets_the_engine_finish_its_step(cluster: Cluster, program: Path)
     os.kill(first.process.pid, signal.SIGINT)
     first.process.wait(60)
     said = first.log.read_text()
-    assert "interrupted: the engine finishes what it has begun" in said
+    assert "interrupted: waiting for the engine to finish its steps" in said
     assert "Traceback" not in said
     assert first.process.returncode != 0
     first.end()

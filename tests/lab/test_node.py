@@ -208,7 +208,7 @@ def test_an_image_that_stands_for_nothing_is_said_and_the_rest_goes_on(pods: Pod
     pods.ready("known")
     waiting = eventually(lambda: pods.container("unknown")["state"].get("waiting"))
     assert waiting["reason"] in ("ErrImagePull", "ImagePullBackOff")
-    assert waiting["message"].startswith('image "docker.io/library/nginx:1.29" stands for no command here')
+    assert waiting["message"].startswith('image "docker.io/library/nginx:1.29" is not available in the lab')
     pods.delete("unknown", "known")
 
 
@@ -489,8 +489,8 @@ def test_a_container_to_debug_with_runs_once_beside_one_that_sets_the_pod_up(pod
     pods.delete("slow")
 
 
-def agent(node: System) -> int:
-    """Return the process ID of the node's agent."""
+def kubelet(node: System) -> int:
+    """Return the process ID of the kubelet."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -499,10 +499,10 @@ def agent(node: System) -> int:
                 continue
             if words[1:3] == ["-m", "lab.node"] and f"--folder={node.lab.folder / 'node'}" in words:
                 return int(entry.name)
-    raise AssertionError("the agent does not run")
+    raise AssertionError("the kubelet does not run")
 
 
-def test_an_agent_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
+def test_a_kubelet_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
     pods.run("survivor", "echo $$ up; sleep 1000")
     pods.apply(pod("brief", container("main", "sleep 3"), restartPolicy="Never"))
     pods.run("gone")
@@ -511,10 +511,10 @@ def test_an_agent_that_is_killed_finds_its_pods_again(pods: Pods) -> None:
     gone = pods.node.lab.folder / "node" / "pods" / pods.get("gone")["metadata"]["uid"]
     assert gone.exists()
     before = pods.container("survivor")["state"]["running"]["startedAt"]
-    killed = agent(pods.node)
+    killed = kubelet(pods.node)
     os.kill(killed, signal.SIGKILL)
     pods.node.kubectl("-n", NAMESPACE, "delete", "pod", "gone", "--force", "--grace-period=0")
-    eventually(lambda: agent(pods.node) != killed)
+    eventually(lambda: kubelet(pods.node) != killed)
     eventually(lambda: pods.get("brief")["status"]["phase"] == "Succeeded")
     assert pods.container("brief")["state"]["terminated"]["exitCode"] == 0
     eventually(lambda: pods.node.try_kubectl("-n", NAMESPACE, "exec", "survivor", "--", "true").returncode == 0)
@@ -545,37 +545,37 @@ def seen(pods: Pods, name: str, path: str) -> Iterator[list[str]]:
 READY = "{.status.conditions[?(@.type=='Ready')].status} {.status.podIP}"
 
 
-def restart_agent(node: System) -> None:
-    """Kill the node's agent, and wait until the next one has taken its pods up."""
-    killed = agent(node)
+def restart_kubelet(node: System) -> None:
+    """Kill the kubelet, and wait until the next one has resumed its pods."""
+    killed = kubelet(node)
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: agent(node) != killed)
+    eventually(lambda: kubelet(node) != killed)
     node.kubectl("-n", NAMESPACE, "run", "witness", "--image=services:test", "--command", "--", "sleep", "1000")
     node.kubectl("-n", NAMESPACE, "wait", "pod/witness", "--for=condition=Ready", "--timeout=30s")
     node.kubectl("-n", NAMESPACE, "delete", "pod", "witness", "--grace-period=1")
 
 
-def test_a_pod_stays_ready_while_the_agent_is_killed(pods: Pods) -> None:
+def test_a_pod_stays_ready_while_the_kubelet_is_killed(pods: Pods) -> None:
     pods.apply(server("steady"))
     address = pods.ready("steady")["status"]["podIP"]
     with seen(pods, "steady", READY) as states:
-        restart_agent(pods.node)
+        restart_kubelet(pods.node)
         time.sleep(2)
     assert {state.strip() for state in states} == {f"True {address}"}
     pods.delete("steady")
 
 
-def test_an_agent_that_was_killed_probes_on(pods: Pods) -> None:
+def test_a_kubelet_that_was_killed_probes_on(pods: Pods) -> None:
     probe = {"exec": {"command": ["test", "-e", "/tmp/well"]}, "periodSeconds": 1, "failureThreshold": 1}
     pods.apply(pod("probed", container("main", "touch /tmp/well; sleep 1000", readinessProbe=probe)))
     pods.ready("probed")
-    restart_agent(pods.node)
+    restart_kubelet(pods.node)
     pods.sh("probed", "rm /tmp/well")
     eventually(lambda: not pods.container("probed")["ready"])
     pods.delete("probed")
 
 
-def test_a_pod_that_has_completed_does_not_run_again_after_the_agent_was_killed(pods: Pods) -> None:
+def test_a_pod_that_has_completed_does_not_run_again_after_the_kubelet_was_killed(pods: Pods) -> None:
     sidecar = container("side", "sleep 1000 & trap 'kill $!' TERM; wait", restartPolicy="Always")
     spec: dict[str, Any] = {"initContainers": [container("first", "echo first"), sidecar], "restartPolicy": "Never"}
     pods.apply(
@@ -588,7 +588,7 @@ def test_a_pod_that_has_completed_does_not_run_again_after_the_agent_was_killed(
         eventually(lambda name=name: "terminated" in pods.get(name)["status"]["initContainerStatuses"][1]["state"])
     eventually(lambda: "terminated" in pods.container("half").get("state", {}))
     before = {name: pods.get(name)["status"] for name in ("done", "failed", "half")}
-    restart_agent(pods.node)
+    restart_kubelet(pods.node)
     time.sleep(1)
     for name, status in before.items():
         assert pods.get(name)["status"] == status, name

@@ -37,9 +37,8 @@ def prod(binaries: Path) -> Iterator[System]:
     assert binaries
     sweep()
     lab = Lab(f"test-prod-{os.getpid()}")
-    words = [word for key, value in settings().items() for word in ("--config", f"{key}={_text(value)}")]
     try:
-        result = run_lab(lab.name, "up", *words)
+        result = run_lab(lab.name, "up", *words())
         assert result.returncode == 0, result.stdout + result.stderr
         yield System(lab.control_plane(), lab.folder / "pulumi", lab)
     except LabError as error:
@@ -48,8 +47,16 @@ def prod(binaries: Path) -> Iterator[System]:
         remove(lab)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def words() -> list[str]:
+    """Return the settings as options."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings().items()}
+    return [word for key, text in texts.items() for word in ("--config", f"{key}={text}")]
+
+
+def test_a_preview_right_after_up_has_no_changes(prod: System) -> None:
+    result = prod.engine("preview", "--stack", "lab", "--expect-no-changes", *words())
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "no changes" in result.stdout
 
 
 def asked(prod: System, path: str) -> Any:

@@ -78,7 +78,10 @@ def other(binaries: Path) -> Iterator[System]:
     try:
         result = run_lab(lab.name, "up", *settings)
         assert result.returncode == 0, result.stdout + result.stderr
-        assert "the lab answers itself: db.example.com:5432 (TCP), pay.example.com:443 (HTTPS)" in result.stdout
+        assert (
+            "the lab simulates hosts outside the cluster: db.example.com:5432 (TCP), pay.example.com:443 (HTTPS)"
+            in result.stdout
+        )
         yield System(lab.control_plane(), lab.folder / "pulumi", lab)
     except LabError as error:
         pytest.fail(str(error))

@@ -150,4 +150,4 @@ def test_a_port_that_is_taken_is_told(system: System) -> None:
         port = str(taken.getsockname()[1])
         result = system.command("watch", "--port", port)
     assert result.returncode == 1
-    assert result.stderr == f"error: --port {port}: taken; name another, or 0 for a free one\n"
+    assert result.stderr == f"error: --port {port}: taken; choose another port, or 0 for a free one\n"

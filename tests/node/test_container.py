@@ -218,7 +218,9 @@ def test_a_path_is_taken_in_volumes_that_containers_cannot_write(tmp_path: Path)
     assert source("files", "a").read_text() == "1"
     with pytest.raises(MissingError, match='subPath "b" of volume "files" is not there'):
         source("files", "b")
-    with pytest.raises(MissingError, match='subPath "out" of volume "data": the lab has subPath for volumes of kind'):
+    with pytest.raises(
+        MissingError, match='subPath "out" of volume "data": the lab supports subPath for volumes of kind'
+    ):
         source("data", "out")
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from guardrails.resource import Resource
+from guardrails.registered import Resource
 from guardrails.rule import Rule, violations
 
 from harness.graph import Graph

@@ -8,7 +8,7 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-from guardrails.resource import Resource
+from guardrails.registered import Resource
 
 from harness.program import Program
 from harness.randomness import DRAWN

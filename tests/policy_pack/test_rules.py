@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from guardrails.resource import Resource
+from guardrails.registered import Resource
 from guardrails.rule import Rule, violations
 
 from tests.policy_pack.conftest import ROOT, Judge

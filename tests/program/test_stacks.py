@@ -9,7 +9,7 @@ import pytest
 
 from harness.graph import Graph
 from harness.program import Program, ProgramFailedError
-from kafka_on_istio.outputs.platform import exported
+from kafka_on_istio.outputs.platform_output import exported
 from kafka_on_istio.settings.settings import Settings
 from tests.program.summary import GOLDEN, ROOT, STACKS, summary
 

@@ -12,36 +12,36 @@ from pathlib import Path
 
 import pytest
 
+from lab.certificates import Pair
 from lab.control_plane import free_ports
 from lab.errors import LabError
-from lab.kafka import run
-from lab.strimzi import agent, mounts, pods, secrets
+from lab.strimzi import agent, broker_container, mounts, pods, secret_manifests
 from lab.strimzi.agent import BrokerState, Health
-from lab.strimzi.certificates import Pair, authority, issue
+from lab.strimzi.certificates import authority, issue
 from lab.strimzi.cluster import cluster
 from tests.strimzi import resources
 
 pytestmark = pytest.mark.unit
 
 
-def mounted(folder: Path, data: Path) -> run.Node:
+def mounted(folder: Path, data: Path) -> broker_container.Node:
     """Return what the container of a one-node cluster reads, with its storage in ``data``."""
     one = cluster(resources.kafka(), [resources.pool(jvmOptions={"-Xmx": "300m"})], "cluster.local")
     for name, content in pods.config_map(one, one.nodes[0])["data"].items():
         (folder / name).write_text(content.replace("/var/lib/kafka/data", str(data)))
     heap = next(
         it["value"]
-        for it in pods.pod(one, one.nodes[0], secrets.certificates(one, {}))["spec"]["containers"][0]["env"]
+        for it in pods.pod(one, one.nodes[0], secret_manifests.certificates(one, {}))["spec"]["containers"][0]["env"]
         if it["name"] == "KAFKA_HEAP_OPTS"
     )
-    return run.read(folder, {"KAFKA_VERSION": "4.3.1", "KAFKA_HEAP_OPTS": heap})
+    return broker_container.read(folder, {"KAFKA_VERSION": "4.3.1", "KAFKA_HEAP_OPTS": heap})
 
 
 def test_the_container_reads_what_the_operator_wrote(tmp_path: Path) -> None:
     node = mounted(tmp_path, tmp_path / "data")
     assert (node.node_id, node.is_broker, node.heap) == (0, True, ("-Xmx300m",))
     assert node.log_folders == (tmp_path / "data" / "kafka-log0",)
-    command = run.command(node, tmp_path)
+    command = broker_container.command(node, tmp_path)
     assert command[-1] == str(tmp_path / mounts.SERVER_FILE)
     assert command.index("-Xmx300m") > command.index("-Xmx512m")
 
@@ -52,22 +52,22 @@ def test_the_container_reads_what_the_operator_wrote(tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_named(tmp_path: Path, variables: dict[str, str], message: str) -> None:
     with pytest.raises(LabError) as missing:
-        run.read(tmp_path, variables)
+        broker_container.read(tmp_path, variables)
     assert message in str(missing.value)
 
 
 def test_empty_storage_is_formatted_once_and_that_of_another_cluster_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bootstrap.checkpoint").write_bytes(b"checkpoint")
     node = mounted(tmp_path, tmp_path / "data")
-    run.prepare(node, tmp_path)
+    broker_container.prepare(node, tmp_path)
     properties = node.log_folders[0] / "meta.properties"
     assert f"cluster.id={node.cluster_id}" in properties.read_text()
     written = properties.stat().st_mtime_ns
-    run.prepare(node, tmp_path)
+    broker_container.prepare(node, tmp_path)
     assert properties.stat().st_mtime_ns == written
     properties.write_text("version=1\ncluster.id=other\nnode.id=0\n")
     with pytest.raises(LabError, match="was formatted for cluster other"):
-        run.prepare(node, tmp_path)
+        broker_container.prepare(node, tmp_path)
 
 
 LIFECYCLE = "INFO org.apache.kafka.server.BrokerLifecycleManager - [BrokerLifecycleManager id=0] "
@@ -137,8 +137,8 @@ def test_the_log_is_passed_on_and_a_signal_to_stop_is_handed_down() -> None:
         "time.sleep(60)\n"
     )
     supervisor = (
-        "import sys\nfrom lab.kafka import run\nfrom lab.strimzi.agent import Health\n"
-        f"sys.exit(run.supervise([sys.executable, '-c', {child!r}], Health(True)))"
+        "import sys\nfrom lab.strimzi import broker_container\nfrom lab.strimzi.agent import Health\n"
+        f"sys.exit(broker_container.supervise([sys.executable, '-c', {child!r}], Health(True)))"
     )
     with subprocess.Popen([sys.executable, "-c", supervisor], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

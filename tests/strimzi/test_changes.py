@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.strimzi import changes, pods, secrets
+from lab.strimzi import changes, pods, secret_manifests
 from lab.strimzi.cluster import Cluster, cluster
 from lab.strimzi.conditions import RefusedError
 from tests.strimzi import resources
@@ -22,7 +22,7 @@ def made(*pools: dict[str, Any]) -> Cluster:
 
 def there(one: Cluster, *pools: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[int, changes.Known]]:
     """Return the pools with the statuses that they have in a cluster, and its nodes."""
-    certificates = secrets.certificates(one, {})
+    certificates = secret_manifests.certificates(one, {})
     nodes = {pool.name: list(pool.node_ids) for pool in one.pools}
     known = {
         pool.name: {"nodeIds": nodes[pool.name], "roles": list(pool.specification.roles), "replicas": 1}

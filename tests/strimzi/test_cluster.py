@@ -10,7 +10,16 @@ import pytest
 import yaml
 from cryptography import x509
 
-from lab.strimzi import certificates, configuration, entity_operator, names, network_policies, pods, secrets, services
+from lab.certificates import renewed
+from lab.strimzi import (
+    configuration,
+    entity_operator,
+    names,
+    network_policies,
+    pods,
+    secret_manifests,
+    services,
+)
 from lab.strimzi.cluster import Cluster, cluster, node_ids
 from lab.strimzi.conditions import RefusedError, not_ready, ready, status
 from tests.strimzi import resources
@@ -146,9 +155,9 @@ def in_api(manifests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def test_certificates_are_kept_while_they_serve_and_names_are_those_that_clients_use() -> None:
     one = made()
-    first = secrets.certificates(one, {})
-    found = in_api(list(secrets.manifests(one, first)))
-    assert secrets.certificates(one, found) == first
+    first = secret_manifests.certificates(one, {})
+    found = in_api(list(secret_manifests.manifests(one, first)))
+    assert secret_manifests.certificates(one, found) == first
     certificate = x509.load_pem_x509_certificate(first.nodes["log-combined-0"].certificate)
     assert certificate.subject.rfc4514_string() == "CN=log-kafka,O=io.strimzi"
     hosts = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -158,12 +167,14 @@ def test_certificates_are_kept_while_they_serve_and_names_are_those_that_clients
     } <= set(hosts.get_values_for_type(x509.DNSName))
 
     del found["log-combined-0"]
-    again = secrets.certificates(one, found)
+    again = secret_manifests.certificates(one, found)
     assert again.authorities == first.authorities
     assert again.nodes != first.nodes
 
     del found["log-cluster-ca"]
-    assert secrets.certificates(one, found).operators["cluster-operator"] != first.operators["cluster-operator"]
+    assert (
+        secret_manifests.certificates(one, found).operators["cluster-operator"] != first.operators["cluster-operator"]
+    )
 
 
 def in_days(pem: bytes) -> int:
@@ -173,51 +184,56 @@ def in_days(pem: bytes) -> int:
 
 def test_certificates_are_good_for_a_year_and_renewed_in_their_last_month_by_a_roll() -> None:
     one = made()
-    first = secrets.certificates(one, {})
+    first = secret_manifests.certificates(one, {})
     node = first.nodes["log-combined-0"].certificate
     assert [in_days(it) for it in (first.trusted, node)] == [365, 365]
     # Those of a cluster whose certificates are to last for 29 days more are near their end for any other.
     short = made(put(resources.kafka(), "clusterCa", {"validityDays": 29, "renewalDays": 5}))
-    aged = in_api(list(secrets.manifests(short, secrets.certificates(short, {}))))
-    assert secrets.certificates(short, aged).trusted == secrets.decoded(aged["log-cluster-ca-cert"], "ca.crt")
-    renewed = secrets.certificates(one, aged)
+    aged = in_api(list(secret_manifests.manifests(short, secret_manifests.certificates(short, {}))))
+    assert secret_manifests.certificates(short, aged).trusted == secret_manifests.decoded(
+        aged["log-cluster-ca-cert"], "ca.crt"
+    )
+    renewed = secret_manifests.certificates(one, aged)
     assert [in_days(it) for it in (renewed.trusted, renewed.nodes["log-combined-0"].certificate)] == [365, 365]
-    assert renewed.authorities["cluster"].pair.key == secrets.decoded(aged["log-cluster-ca"], "ca.key")
+    assert renewed.authorities["cluster"].pair.key == secret_manifests.decoded(aged["log-cluster-ca"], "ca.key")
     assert (renewed.authorities["cluster"].generation, first.authorities["cluster"].generation) == (1, 0)
     assert revision(one, renewed) != revision(one, first)
 
 
 def test_what_an_authority_signed_is_kept_when_its_own_certificate_is_renewed() -> None:
     one = made()
-    aged = in_api(list(secrets.manifests(one, secrets.certificates(one, {}))))
-    pair = secrets.certificates(one, aged).authorities["cluster"].pair
-    aged["log-cluster-ca-cert"]["data"] = secrets.encoded({"ca.crt": certificates.renewed(pair, 29).certificate})
-    again = secrets.certificates(one, aged)
+    aged = in_api(list(secret_manifests.manifests(one, secret_manifests.certificates(one, {}))))
+    pair = secret_manifests.certificates(one, aged).authorities["cluster"].pair
+    aged["log-cluster-ca-cert"]["data"] = secret_manifests.encoded({"ca.crt": renewed(pair, 29).certificate})
+    again = secret_manifests.certificates(one, aged)
     assert in_days(again.trusted) == 365
-    assert again.nodes["log-combined-0"].certificate == secrets.decoded(aged["log-combined-0"], "log-combined-0.crt")
+    assert again.nodes["log-combined-0"].certificate == secret_manifests.decoded(
+        aged["log-combined-0"], "log-combined-0.crt"
+    )
     assert (
-        revision(one, again) != revision(one, secrets.certificates(one, in_api(list(secrets.manifests(one, again)))))
+        revision(one, again)
+        != revision(one, secret_manifests.certificates(one, in_api(list(secret_manifests.manifests(one, again)))))
         or again.authorities["cluster"].generation == 1
     )
 
 
 def test_a_private_key_is_in_no_representation() -> None:
-    assert "PRIVATE" not in repr(secrets.certificates(made(), {}))
+    assert "PRIVATE" not in repr(secret_manifests.certificates(made(), {}))
 
 
-def revision(one: Cluster, found: secrets.Certificates) -> str:
+def revision(one: Cluster, found: secret_manifests.Certificates) -> str:
     pod = pods.pod(one, one.nodes[0], found)
     return str(pod["metadata"]["annotations"][names.REVISION_ANNOTATION])
 
 
 def test_a_pod_has_another_revision_when_it_must_be_restarted_and_only_then() -> None:
-    kept = secrets.certificates(made(), {})
+    kept = secret_manifests.certificates(made(), {})
     before = revision(made(), kept)
     assert revision(made(), kept) == before
     assert revision(made(resources.kafka(version="4.3.0")), kept) != before
     assert revision(made(resources.kafka(config={"num.io.threads": 2})), kept) != before
     assert revision(made(None, resources.pool(resources={"limits": {"cpu": "1"}})), kept) != before
-    assert revision(made(), secrets.certificates(made(), {})) != before
+    assert revision(made(), secret_manifests.certificates(made(), {})) != before
     operators = put(resources.kafka(), "entityOperator.topicOperator.reconciliationIntervalMs", 5)
     assert revision(made(operators), kept) == before
 
@@ -225,7 +241,7 @@ def test_a_pod_has_another_revision_when_it_must_be_restarted_and_only_then() ->
 def test_a_pod_is_known_by_strimzis_labels_whatever_a_template_says() -> None:
     labels = {"app": "kafka-cluster", "strimzi.io/name": "mine"}
     one = made(put(resources.kafka(), "kafka.template.pod.metadata", {"labels": labels}))
-    pod = pods.pod(one, one.nodes[0], secrets.certificates(one, {}))
+    pod = pods.pod(one, one.nodes[0], secret_manifests.certificates(one, {}))
     assert (
         pod["metadata"]["labels"]
         | {
@@ -289,7 +305,7 @@ def test_claims_go_with_the_cluster_only_when_that_is_asked_for() -> None:
 
 
 def pod_of(one: Cluster, node: int = 0) -> dict[str, Any]:
-    return dict(pods.pod(one, one.nodes[node], secrets.certificates(one, {}))["spec"])
+    return dict(pods.pod(one, one.nodes[node], secret_manifests.certificates(one, {}))["spec"])
 
 
 def test_brokers_on_racks_ask_for_theirs_and_go_where_there_are_some() -> None:
@@ -338,7 +354,7 @@ def test_the_restricted_provider_secures_each_container_and_a_template_has_the_l
 def test_the_entity_operator_has_what_is_asked_for() -> None:
     environment = [{"name": "STRIMZI_USE_FINALIZERS", "value": "false"}]
     one = made(put(resources.kafka(), "entityOperator.template.topicOperatorContainer", {"env": environment}))
-    found = entity_operator.manifests(one, secrets.certificates(one, {}))
+    found = entity_operator.manifests(one, secret_manifests.certificates(one, {}))
     deployment = next(it for it in found if it["kind"] == "Deployment")
     topic, user = deployment["spec"]["template"]["spec"]["containers"]
     variables = {it["name"]: it["value"] for it in topic["env"]}
@@ -349,7 +365,7 @@ def test_the_entity_operator_has_what_is_asked_for() -> None:
     none = resources.kafka()
     del none["spec"]["entityOperator"]
     bare = made(none)
-    assert list(entity_operator.manifests(bare, secrets.certificates(bare, {}))) == []
+    assert list(entity_operator.manifests(bare, secret_manifests.certificates(bare, {}))) == []
     yaml.safe_dump(deployment)
 
 

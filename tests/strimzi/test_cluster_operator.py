@@ -16,18 +16,19 @@ from cryptography import x509
 from lightkube import ApiError
 
 from lab.binaries.build import build
+from lab.certificates import Pair
 from lab.charts.assemble import assemble
 from lab.control_plane import ControlPlane, free_ports
 from lab.errors import LabError
 from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
-from lab.strimzi.certificates import Pair, issue, lasts
+from lab.strimzi.certificates import issue, lasts
 from lab.strimzi.cluster_admin import ClusterAdmin
 from lab.strimzi.cluster_operator import ClusterOperator
 from lab.strimzi.environment import ClusterOperatorSettings
 from lab.strimzi.kubernetes import Kubernetes
 from lab.strimzi.rolling import Health
-from lab.strimzi.secrets import decoded, encoded
+from lab.strimzi.secret_manifests import decoded, encoded
 from tests.strimzi import resources
 from tests.strimzi.installed import Kubectl, eventually
 
@@ -96,8 +97,8 @@ class Stage:
         ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
         self.kubectl("patch", "pod", pod, "--subresource", "status", "--patch", json.dumps(ready))
 
-    def look(self, cluster: str) -> float | None:
-        return self.operator.look((NAMESPACE, cluster))
+    def reconcile(self, cluster: str) -> float | None:
+        return self.operator.reconcile((NAMESPACE, cluster))
 
 
 def manifests(cluster: str, replicas: int = 1, **part: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,18 +153,18 @@ def stage(
 def started(stage: Stage, cluster: str, replicas: int = 1, **part: Any) -> list[str]:
     """Bring a cluster up to Ready, and return its Pods."""
     stage.make(*manifests(cluster, replicas, **part))
-    stage.look(cluster)
+    stage.reconcile(cluster)
     pods = stage.names("pod", cluster)
     for pod in pods:
         stage.play_ready(pod)
-    stage.look(cluster)
+    stage.reconcile(cluster)
     assert stage.condition(cluster)["type"] == "Ready"
     return pods
 
 
 def test_a_cluster_comes_up_with_strimzis_objects_and_says_when_it_is_ready(stage: Stage) -> None:
     stage.make(*manifests("new"))
-    again = stage.look("new")
+    again = stage.reconcile("new")
     assert again is not None
     assert again <= 5
     assert stage.names("pod", "new") == ["new-new-pool-0"]
@@ -186,10 +187,10 @@ def test_a_cluster_comes_up_with_strimzis_objects_and_says_when_it_is_ready(stag
 
     stage.play_ready("new-new-pool-0")
     stage.kafka.away = True
-    stage.look("new")
+    stage.reconcile("new")
     assert "Kafka does not answer" in stage.condition("new")["message"]
     stage.kafka.away = False
-    assert stage.look("new") == 120.0
+    assert stage.reconcile("new") == 120.0
     status = stage.get("kafka", "new")["status"]
     assert stage.condition("new")["type"] == "Ready"
     assert status["observedGeneration"] == 1
@@ -216,7 +217,7 @@ def test_a_pass_over_a_ready_cluster_changes_nothing(stage: Stage) -> None:
     before = versions()
     # One that was started anew has no memory of what it applied.
     stage.operator = stage.new_operator()
-    stage.look("still")
+    stage.reconcile("still")
     assert versions() == before
 
 
@@ -226,7 +227,7 @@ def test_a_field_that_the_lab_does_not_honour_is_named_and_the_pods_are_left_alo
     changed = manifests("odd", config={"num.io.threads": 2})
     changed[1]["spec"]["kafka"]["quotas"] = {"type": "strimzi"}
     stage.make(*changed)
-    stage.look("odd")
+    stage.reconcile("odd")
     condition = stage.condition("odd")
     assert (condition["type"], condition["reason"]) == ("NotReady", "InvalidResourceException")
     assert "spec.kafka.quotas is not supported" in condition["message"]
@@ -240,18 +241,18 @@ def test_a_change_rolls_when_kafka_can_do_without_a_node_and_not_before(stage: S
     before = {pod: stage.get("pod", pod)["metadata"]["annotations"][revision] for pod in pods}
     stage.make(*manifests("roll", 3, version="4.3.0"))
     stage.kafka.health_ = replace(HEALTHY, under_replicated={"topic-0"})
-    stage.look("roll")
+    stage.reconcile("roll")
     assert {pod: stage.get("pod", pod)["metadata"]["annotations"][revision] for pod in pods} == before
     stage.kafka.health_ = HEALTHY
     for _ in pods:
-        stage.look("roll")
+        stage.reconcile("roll")
         assert len(stage.names("pod", "roll")) == 2
-        stage.look("roll")
+        stage.reconcile("roll")
         (fresh,) = [pod for pod in pods if not stage.get("pod", pod).get("status", {}).get("conditions")]
-        stage.look("roll")
+        stage.reconcile("roll")
         assert len(stage.names("pod", "roll")) == 3
         stage.play_ready(fresh)
-    stage.look("roll")
+    stage.reconcile("roll")
     status = stage.get("kafka", "roll")["status"]
     assert (status["observedGeneration"], status["kafkaVersion"]) == (2, "4.3.0")
     assert all(stage.get("pod", pod)["metadata"]["annotations"][revision] != before[pod] for pod in pods)
@@ -260,7 +261,7 @@ def test_a_change_rolls_when_kafka_can_do_without_a_node_and_not_before(stage: S
 def test_a_pod_that_is_gone_is_made_again(stage: Stage) -> None:
     (pod,) = started(stage, "lost")
     stage.kubectl("delete", "pod", pod, "--force")
-    stage.look("lost")
+    stage.reconcile("lost")
     assert stage.names("pod", "lost") == [pod]
 
 
@@ -269,16 +270,16 @@ def test_a_cluster_that_was_ready_stays_so_for_a_while_and_then_says_what_it_wai
 ) -> None:
     (pod,) = started(stage, "stuck")
     stage.kubectl("delete", "pod", pod, "--force")
-    stage.look("stuck")
-    stage.look("stuck")
+    stage.reconcile("stuck")
+    stage.reconcile("stuck")
     assert stage.condition("stuck")["type"] == "Ready"
     monkeypatch.setattr(cluster_operator, "_PATIENCE", 0.0)
-    stage.look("stuck")
+    stage.reconcile("stuck")
     condition = stage.condition("stuck")
     assert (condition["type"], condition["reason"]) == ("NotReady", "StrimziTimeoutException")
     assert f"{pod} to be ready" in condition["message"]
     stage.play_ready(pod)
-    stage.look("stuck")
+    stage.reconcile("stuck")
     assert stage.condition("stuck")["type"] == "Ready"
 
 
@@ -288,16 +289,16 @@ def test_the_entity_operator_must_be_there_before_the_cluster_is_ready_and_goes_
     pool, kafka = manifests("with")
     kafka["spec"]["entityOperator"] = {"topicOperator": {}, "userOperator": {}}
     stage.make(pool, kafka)
-    stage.look("with")
+    stage.reconcile("with")
     stage.play_ready("with-with-pool-0")
-    stage.look("with")
+    stage.reconcile("with")
     assert "with-entity-operator to be available" in stage.condition("with")["message"]
     for kind in ("deployment", "serviceaccount", "role", "poddisruptionbudget", "networkpolicy"):
         assert "with-entity-operator" in stage.names(kind, "with")
     bindings = ["with-entity-topic-operator-role", "with-entity-user-operator-role", "with-kafka-role"]
     assert stage.names("rolebinding", "with") == bindings
     stage.kubectl("patch", "kafka", "with", "--type=merge", "--patch", '{"spec": {"entityOperator": null}}')
-    stage.look("with")
+    stage.reconcile("with")
     kinds = "deployment,serviceaccount,role,rolebinding,poddisruptionbudget,networkpolicy,secret,configmap"
     assert not [name for name in stage.names(kinds, "with") if "entity" in name]
     assert stage.condition("with")["type"] == "Ready"
@@ -308,54 +309,54 @@ def test_a_broker_with_partitions_stays_whatever_its_pool_says_and_an_event_tell
     brokers = resources.pool("less-brokers", 2, ("broker",))
     brokers["metadata"]["labels"] = {"strimzi.io/cluster": "less"}
     stage.make(pool, brokers, kafka)
-    stage.look("less")
+    stage.reconcile("less")
     pods = stage.names("pod", "less")
     for pod in pods:
         stage.play_ready(pod)
-    stage.look("less")
+    stage.reconcile("less")
     before = {pod: stage.get("pod", pod)["metadata"]["uid"] for pod in pods}
     assert len(before) == 3
 
     stage.kafka.health_ = replace(HEALTHY, hosted={0: 1, 1: 1, 2: 1})
     stage.kubectl("patch", "kafkanodepool", "less-brokers", "--type=merge", "--patch", '{"spec": {"replicas": 1}}')
-    stage.look("less")
+    stage.reconcile("less")
     undone = "Reverting scale-down of KafkaNodePool less-brokers by changing number of replicas to 2"
     assert undone in stage.warnings("less")
     assert stage.condition("less")["type"] == "Ready"
-    stage.look("less")
+    stage.reconcile("less")
     assert stage.events("less") == [undone]
 
     stage.kubectl("delete", "kafkanodepool", "less-brokers")
-    stage.look("less")
+    stage.reconcile("less")
     message = stage.condition("less")["message"]
     assert "Cannot scale-down Kafka brokers [0, 1] because they have assigned partition-replicas." in message
     assert message in stage.events("less")
     stage.kubectl("patch", "kafkanodepool", "less-pool", "--type=merge", "--patch", '{"spec": {"replicas": 3}}')
-    stage.look("less")
+    stage.reconcile("less")
     assert "would be controllers instead of 2" in stage.condition("less")["message"]
     assert {pod: stage.get("pod", pod)["metadata"]["uid"] for pod in pods} == before
 
     stage.make(pool, brokers)
     stage.kafka.health_ = HEALTHY
-    stage.look("less")
+    stage.reconcile("less")
     assert (stage.condition("less")["type"], undone in stage.warnings("less")) == ("Ready", False)
     stage.kubectl("patch", "kafkanodepool", "less-brokers", "--type=merge", "--patch", '{"spec": {"replicas": 1}}')
-    stage.look("less")
-    stage.look("less")
+    stage.reconcile("less")
+    stage.reconcile("less")
     assert len(stage.names("pod", "less")) == 2
 
 
 def test_a_cluster_on_racks_has_its_cluster_wide_right_as_long_as_it_is_there(stage: Stage) -> None:
     pool, kafka = manifests("racks", rack={"topologyKey": "topology.kubernetes.io/zone"})
     stage.make(pool, kafka)
-    stage.look("racks")
+    stage.reconcile("racks")
 
     def bindings() -> list[str]:
         return [it for it in stage.names("clusterrolebinding", "racks") if it == "strimzi-kafka-racks-kafka-init"]
 
     assert bindings()
     stage.kubectl("delete", "kafka", "racks")
-    stage.look("racks")
+    stage.reconcile("racks")
     assert not bindings()
 
 
@@ -371,9 +372,9 @@ def test_a_certificate_in_its_last_month_is_renewed_and_its_node_rolled(stage: S
     old = issue(authority, "aged-kafka", hosts, 29)
     data = encoded({f"{pod}.crt": old.certificate, f"{pod}.key": old.key})
     stage.kubectl("patch", "secret", pod, "--patch", json.dumps({"data": data}))
-    stage.look("aged")
+    stage.reconcile("aged")
     assert stage.names("pod", "aged") == []
-    stage.look("aged")
+    stage.reconcile("aged")
     assert stage.get("pod", pod)["metadata"]["uid"] != uid
     kept = decoded(stage.get("secret", pod), f"{pod}.crt")
     assert kept not in (None, old.certificate)
@@ -397,7 +398,7 @@ def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made
 
     def refused() -> bool:
         with contextlib.suppress(ApiError):
-            stage.look("hooked")
+            stage.reconcile("hooked")
         return "nobody.example.com" in stage.condition("hooked")["message"]
 
     eventually(refused)
@@ -406,7 +407,7 @@ def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made
 
     def made() -> bool:
         with contextlib.suppress(ApiError):
-            stage.look("hooked")
+            stage.reconcile("hooked")
         return stage.names("pod", "hooked") == ["hooked-hooked-pool-0"]
 
     eventually(made, 10)
@@ -415,6 +416,6 @@ def test_a_webhook_that_does_not_answer_is_told_of_and_what_it_kept_back_is_made
 def test_all_goes_with_the_kafka(stage: Stage) -> None:
     started(stage, "gone")
     stage.kubectl("delete", "kafka", "gone")
-    assert stage.look("gone") is None
+    assert stage.reconcile("gone") is None
     kinds = "pod,service,secret,configmap,networkpolicy,serviceaccount"
     eventually(lambda: not stage.names(kinds, "gone"))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from lab.strimzi import entity_operator, network_policies, pods, secrets, services
+from lab.strimzi import entity_operator, network_policies, pods, secret_manifests, services
 from lab.strimzi.cluster import cluster
 from tests.strimzi import resources
 from tests.strimzi.facts import Facts, by_name, differences
@@ -84,8 +84,8 @@ def made(recorded: dict[str, Any]) -> Iterator[dict[str, Any]]:
     kafka = resources.resource("Kafka", CLUSTER, recorded["kafka"], namespace=namespace)
     pools = [resources.resource("KafkaNodePool", key, spec) for key, spec in recorded["pools"].items()]
     one = cluster(kafka, pools, "cluster.local", restricted=recorded["restricted"])
-    certificates = secrets.certificates(one, {})
-    yield from secrets.manifests(one, certificates)
+    certificates = secret_manifests.certificates(one, {})
+    yield from secret_manifests.manifests(one, certificates)
     yield from services.manifests(one)
     yield from network_policies.manifests(one, namespace)
     yield from (pods.config_map(one, node) for node in one.nodes)

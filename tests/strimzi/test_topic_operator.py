@@ -26,7 +26,7 @@ def operator(memory: Memory, admin: Admin, settings: EntityOperatorSettings) -> 
 
 def see(memory: Memory, operator: TopicOperator, name: str, **spec: Any) -> dict[str, Any]:
     memory.put(resources.topic(name, **spec))
-    operator.look(name)
+    operator.reconcile(name)
     return memory.status("KafkaTopic", name)
 
 
@@ -42,7 +42,7 @@ def config(admin: Admin, name: str) -> dict[str, str] | None:
 
 def delete(memory: Memory, operator: TopicOperator, name: str) -> None:
     memory.objects["KafkaTopic", name]["metadata"]["deletionTimestamp"] = "now"
-    operator.look(name)
+    operator.reconcile(name)
 
 
 def test_a_topic_is_made_grown_and_configured_as_its_resource_says(
@@ -69,11 +69,11 @@ def test_drift_in_kafka_is_put_right_at_the_interval(memory: Memory, operator: T
     drift = {"retention.ms": "8", "segment.ms": "9999"}
     topic_admin.carry_out(admin, topics.Wanted("drift", 1, 1, {}), topics.Plan(set=drift))
     eventually(lambda: config(admin, "drift"), drift)
-    assert operator.look("drift") == 90.0
+    assert operator.reconcile("drift") == 90.0
     eventually(lambda: config(admin, "drift"), {"retention.ms": "7"})
     topic_admin.delete(admin, "drift")
     eventually(lambda: partitions(admin, "drift"), None)
-    operator.look("drift")
+    operator.reconcile("drift")
     eventually(lambda: partitions(admin, "drift"), 1)
 
 
@@ -100,7 +100,7 @@ def test_what_kafka_cannot_do_is_not_ready(
 
 def test_what_kafka_refuses_is_told_in_its_words_and_tried_again(memory: Memory, operator: TopicOperator) -> None:
     memory.put(resources.topic("refused", partitions=1, replicas=3))
-    again = operator.look("refused")
+    again = operator.reconcile("refused")
     condition = memory.status("KafkaTopic", "refused")["Ready"]
     assert condition["reason"] == "KafkaError"
     assert "only 1 broker(s) are registered" in condition["message"]
@@ -129,7 +129,7 @@ def test_without_finalizers_a_topic_goes_when_its_resource_has_gone(
     eventually(lambda: partitions(admin, "freed"), 1)
     assert not memory.objects["KafkaTopic", "free"]["metadata"].get("finalizers")
     del memory.objects["KafkaTopic", "free"]
-    assert operator.look("free") is None
+    assert operator.reconcile("free") is None
     eventually(lambda: partitions(admin, "freed"), None)
 
 
@@ -137,7 +137,7 @@ def test_an_unmanaged_topic_is_let_go_and_stays(memory: Memory, operator: TopicO
     see(memory, operator, "left", partitions=1)
     eventually(lambda: partitions(admin, "left"), 1)
     memory.objects["KafkaTopic", "left"]["metadata"]["annotations"] = {"strimzi.io/managed": "false"}
-    operator.look("left")
+    operator.reconcile("left")
     assert memory.status("KafkaTopic", "left")["Unmanaged"]["status"] == "True"
     delete(memory, operator, "left")
     assert ("KafkaTopic", "left") not in memory.objects
@@ -149,12 +149,12 @@ def test_of_two_resources_the_older_has_the_topic(memory: Memory, operator: Topi
     later = resources.topic("second", topicName="shared", partitions=4)
     later["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
     memory.put(later)
-    operator.look("second")
+    operator.reconcile("second")
     condition = memory.status("KafkaTopic", "second")["Ready"]
     assert condition["reason"] == "ResourceConflict"
     assert condition["message"] == "Managed by Ref{namespace='kafka', name='first'}"
     del memory.objects["KafkaTopic", "second"]
-    operator.look("second")
+    operator.reconcile("second")
     assert partitions(admin, "shared") == 1
 
 
@@ -169,7 +169,7 @@ def test_while_kafka_is_away_the_operator_tries_again_and_piles_nothing_up(
     threads = threading.active_count()
     memory.put(resources.topic("waiting", partitions=1))
     away = Admin(lambda: {"bootstrap_servers": "kafka.invalid:9091"})
-    again = TopicOperator(cast("Kubernetes", memory), away, settings).look("waiting")
+    again = TopicOperator(cast("Kubernetes", memory), away, settings).reconcile("waiting")
     assert again is not None
     assert again < 10
     assert threading.active_count() == threads

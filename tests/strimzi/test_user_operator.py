@@ -31,7 +31,7 @@ def operator(memory: Memory, admin: Admin, settings: EntityOperatorSettings) -> 
 
 def see(memory: Memory, operator: UserOperator, name: str, **spec: Any) -> dict[str, Any]:
     memory.put(resources.user(name, **spec))
-    operator.look(name)
+    operator.reconcile(name)
     return memory.status("KafkaUser", name)
 
 
@@ -78,7 +78,7 @@ def test_a_user_logs_in_with_the_password_of_the_secret_that_it_names(
     eventually(lambda: can_log_in(shared_broker, "named", "first"), expected=False)
 
     memory.secret("source-2", {"password": encoded("third")})
-    assert operator.look("named") == 90.0
+    assert operator.reconcile("named") == 90.0
     eventually(lambda: can_log_in(shared_broker, "named", "third"), expected=True)
     assert own(memory, "named")["password"] == "third"
 
@@ -90,11 +90,11 @@ def test_a_password_is_generated_once_where_none_is_named(
     password = own(memory, "generated")["password"]
     assert len(password) == 32
     assert password.isalnum()
-    operator.look("generated")
+    operator.reconcile("generated")
     assert own(memory, "generated")["password"] == password
     eventually(lambda: can_log_in(shared_broker, "generated", password), expected=True)
     del memory.objects["Secret", "generated"]
-    operator.look("generated")
+    operator.reconcile("generated")
     eventually(lambda: can_log_in(shared_broker, "generated", own(memory, "generated")["password"]), expected=True)
     eventually(lambda: can_log_in(shared_broker, "generated", password), expected=False)
 
@@ -174,7 +174,7 @@ def test_deletion_leaves_nothing_of_a_user(
     see(memory, operator, "leaving", authorization=authorization, quotas={"producerByteRate": 1})
     password = own(memory, "leaving")["password"]
     del memory.objects["KafkaUser", "leaving"]
-    assert operator.look("leaving") is None
+    assert operator.reconcile("leaving") is None
     eventually(lambda: "leaving" in user_admin.known(admin, acls_supported=True), expected=False)
     eventually(lambda: can_log_in(shared_broker, "leaving", password), expected=False)
 
@@ -196,7 +196,7 @@ def test_a_user_whose_resource_went_unseen_is_found_and_taken_away(
     see(memory, operator, "stays")
     see(memory, operator, "goes", quotas={"producerByteRate": 1})
     del memory.objects["KafkaUser", "goes"]
-    assert operator.look(EVERY) == 90.0
+    assert operator.reconcile(EVERY) == 90.0
     eventually(lambda: user_admin.known(admin, acls_supported=True), {"stays"})
     admin.close()
 
@@ -206,7 +206,7 @@ def test_a_password_that_was_lost_in_kafka_is_set_again(
 ) -> None:
     see(memory, operator, "lost")
     user_admin.delete_password(admin, "lost")
-    operator.look("lost")
+    operator.reconcile("lost")
     eventually(lambda: can_log_in(shared_broker, "lost", own(memory, "lost")["password"]), expected=True)
 
 
@@ -231,6 +231,6 @@ def test_no_password_is_in_the_log(memory: Memory, operator: UserOperator, caplo
     with caplog.at_level(logging.INFO):
         see(memory, operator, "logged", authentication=password_from("logged-source"))
         del memory.objects["KafkaUser", "logged"]
-        operator.look("logged")
+        operator.reconcile("logged")
     assert "logged" in caplog.text
     assert "sup3rsecret" not in caplog.text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import certificates
+from lab import control_plane_certificates as certificates
 
 pytestmark = pytest.mark.unit
 

@@ -59,13 +59,13 @@ def test_a_host_keeps_its_address_while_others_come_and_go() -> None:
     assert set(found.values()) <= set(OUTSIDE.hosts())
     assert found["worldclockapi.com"] == OUTSIDE[1]
     assert addresses(names[:1])[names[0]] == addresses([names[0], "other.example.com"])[names[0]]
-    with pytest.raises(LabError, match="254 hosts outside are declared; the lab has addresses for 253"):
+    with pytest.raises(LabError, match="254 outside hosts are declared; the lab has addresses for 253"):
         addresses(f"host-{number}.example.com" for number in range(254))
 
 
 def test_the_lab_says_what_it_answers_itself() -> None:
     hosts = [{"host": "db.example.com", "port": 5432, "protocol": "TCP"}]
-    assert told(hosts) == "outside the cluster, the lab answers itself: db.example.com:5432 (TCP)"
+    assert told(hosts) == "the lab simulates hosts outside the cluster: db.example.com:5432 (TCP)"
     assert told([]) == ""
 
 

@@ -112,7 +112,7 @@ def test_every_setting_without_a_value_is_named() -> None:
         (None, "no Pulumi.yaml; name the folder of a Pulumi program"),
         ("name: shop\nruntime: go\n", "name is 'shop' and runtime 'go'; the lab runs Python programs"),
         ("name: [", "not valid YAML"),
-        ("- name", "holds list, must hold a map"),
+        ("- name", "contains list; must contain a map"),
     ],
 )
 def test_a_folder_without_a_python_program_is_refused(tmp_path: Path, content: str | None, fault: str) -> None:

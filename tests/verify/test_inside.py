@@ -17,7 +17,7 @@ from typing import Any
 import kafka
 import pytest
 
-from lab.certificates import untrusted
+from lab import certificates
 from verify import payload
 from verify.inside import connections
 
@@ -63,9 +63,7 @@ def tls_server(folder: Path) -> Iterator[tuple[int, list[str | None]]]:
     """Shake hands once, and give the port and the name that the client asks for."""
     names: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pair = folder / "pair.pem"
-    pair.write_bytes(untrusted("db.example.com"))
-    context.load_cert_chain(pair)
+    certificates.load(context, certificates.untrusted("db.example.com"))
     context.set_servername_callback(lambda _socket, name, _context: names.append(name))
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from harness.program import Program
+from kafka_on_istio.access.model import from_json
 from tools.documentation import components, configuration, reference, system
 
 ROOT: Final = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def parts(schema: Mapping[str, Any]) -> Mapping[str, str]:
         for path in ROOT.glob("Pulumi.*.yaml")
     }
     return {
-        "system": _mermaid(system.diagram(preview.outputs["accessModel"])),
+        "system": _mermaid(system.diagram(from_json(preview.outputs["accessModel"]))),
         "components": _mermaid(components.diagram(preview.resources)),
         "configuration": configuration.reference(project, stacks),
         "reference": reference.reference(schema),

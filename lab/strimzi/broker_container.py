@@ -23,12 +23,12 @@ from typing import Final
 import httpx2
 from lightkube import ApiError, ConfigError
 
+from lab.certificates import Pair
 from lab.errors import LabError
 from lab.kafka.distribution import distribution, format_storage, java, jvm_options
 from lab.strimzi import agent, mounts, names
-from lab.strimzi.certificates import Pair
 from lab.strimzi.kubernetes import Kubernetes
-from lab.strimzi.secrets import decoded
+from lab.strimzi.secret_manifests import decoded
 
 _LOGGED: Final = (
     "kafka.server.KafkaRaftServer",

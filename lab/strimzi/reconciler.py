@@ -17,7 +17,7 @@ from lightkube import ConfigError, KubeConfig
 from lab.errors import LabError
 from lab.strimzi import health
 from lab.strimzi.kubernetes import Kubernetes, address, quiet
-from lab.strimzi.queue import Queue
+from lab.strimzi.work_queue import Queue
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -42,14 +42,14 @@ class Watch:
 def run(
     kubernetes: Kubernetes,
     watches: Sequence[Watch],
-    look: Callable[[Any], float | None],
+    reconcile: Callable[[Any], float | None],
     namespaces: Sequence[str],
     port: int,
     always: Sequence[Hashable] = (),
 ) -> None:
     """Run an operator until it is told to stop.
 
-    :param look: one pass for one key, as Queue calls it.
+    :param reconcile: one pass for one key, as Queue calls it.
     :param namespaces: which to watch; ``*`` is all.
     :param port: where probes find out that it runs, ``/healthy``, and that it watches, ``/ready``.
     :param always: keys to look at from the start.
@@ -67,7 +67,7 @@ def run(
     _wait(kubernetes, [watch.kind for watch in watches], namespaces)
     ready.set()
     registry = kopf.OperatorRegistry()
-    queue = Queue(look)
+    queue = Queue(reconcile)
     for watch in watches:
         _register(registry, watch, queue)
 
@@ -76,7 +76,7 @@ def run(
     async def start(**_: Any) -> None:
         working.append(asyncio.create_task(queue.run()))
         for key in always:
-            queue.wake(key)
+            queue.enqueue(key)
 
     async def stop(**_: Any) -> None:
         working[0].cancel()
@@ -129,6 +129,6 @@ def _register(registry: kopf.OperatorRegistry, watch: Watch, queue: Queue[Any]) 
     # An event handler, unlike kopf's others, leaves neither finalizers nor annotations on the objects.
     async def seen(body: kopf.Body, **_: Any) -> None:
         for key in watch.seen(body):
-            queue.wake(key)
+            queue.enqueue(key)
 
     kopf.on.event(*address(watch.kind), labels=labels, registry=registry)(seen)

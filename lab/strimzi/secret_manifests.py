@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lab.certificates import Pair, renewed
 from lab.strimzi import names
-from lab.strimzi.certificates import Pair, authority, issue, lasts, renewed, serves
+from lab.strimzi.certificates import authority, issue, lasts, serves
 from lab.strimzi.cluster import Cluster, Node
 from lab.strimzi.mounts import ENTITY_OPERATORS
 
