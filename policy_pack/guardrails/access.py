@@ -27,7 +27,7 @@ def allows(resource: Resource) -> bool:
 
 @stack_rule(
     "default-deny",
-    reason="Without a default-deny, whatever no policy selects is open to everyone.",
+    reason="Without default deny, every workload that no policy selects accepts all traffic.",
     fix="Add to the namespace an AuthorizationPolicy with an empty spec, and a NetworkPolicy with an empty podSelector "
     "and the policyTypes Ingress and Egress.",
 )
@@ -60,9 +60,9 @@ def _denies_connections(resource: Resource) -> bool:
 
 @resource_rule(
     "authorization-narrow",
-    reason="A rule of an AuthorizationPolicy that leaves out who, or what, allows everyone, or everything.",
+    reason="An allow rule without a source allows every caller; one without an operation allows every operation.",
     fix="Name principals without `*`, and ports or methods and paths without `*`. Only the brokers' rule for Strimzi's "
-    "own ports, and the ingress gateway's for methods and paths, may leave `from` out.",
+    "own ports, and the ingress gateway's for methods and paths, may omit `from`.",
 )
 def authorization_narrow(resource: Resource) -> Iterator[str]:
     """Every rule that allows names who and what."""
@@ -115,8 +115,8 @@ def _may_be_from_anyone(spec: Any, rule: Any) -> bool:
 
 @stack_rule(
     "gateway-in-place",
-    reason="What says that it is the ingress gateway's may be open to everyone; elsewhere it opens something else.",
-    fix="Put it into the namespace of the ingress gateway, or leave the gateway's labels and its Service's name out.",
+    reason="Gateway exemptions apply only in the gateway's namespace. Elsewhere they expose another workload.",
+    fix="Move it to the namespace of the ingress gateway, or remove the gateway's labels and Service name.",
 )
 def gateway_in_place(resources: Sequence[Resource]) -> Iterator[Violation]:
     """What one-way-in and authorization-narrow let pass for the ingress gateway is in the gateway's namespace."""
@@ -137,7 +137,7 @@ def _is_open_for_gateway(resource: Resource) -> bool:
 
 @resource_rule(
     "network-narrow",
-    reason="A rule of a NetworkPolicy without peers and ports opens every port to everyone.",
+    reason="An allow rule of a NetworkPolicy without peers and ports allows all traffic.",
     fix="Name the peers in `from` or `to`, or the ports.",
 )
 def network_narrow(resource: Resource) -> Iterator[str]:
@@ -152,7 +152,7 @@ def network_narrow(resource: Resource) -> Iterator[str]:
 
 @resource_rule(
     "acl-narrow",
-    reason="An ACL with a wildcard, a prefix, the operation All or the resource cluster gives rights nobody declared.",
+    reason="An ACL with a wildcard, a prefix, the operation All or the resource cluster grants undeclared rights.",
     fix="Name the topic, group or transactional id literally, and the operations one by one.",
 )
 def acl_narrow(resource: Resource) -> Iterator[str]:
@@ -178,8 +178,8 @@ def _acl_faults(acl: Any) -> Iterator[str]:
 
 @stack_rule(
     "access-declared",
-    reason="The one declaration says who may talk to whom; a policy that allows more makes it untrue.",
-    fix="Declare the call, the topic or the group in the configuration's `services` and `routes`, or take it out of "
+    reason="Policies must not allow more than the stack declares.",
+    fix="Declare the call, the topic or the group in the configuration's `services` and `routes`, or remove it from "
     "the policy.",
 )
 def declared(resources: Sequence[Resource]) -> Iterator[Violation]:

@@ -15,7 +15,7 @@ _WAYPOINT = "istio-waypoint"
 
 @resource_rule(
     "one-way-in",
-    reason="What is open to the outside beside the ingress gateway is guarded by none of its policies.",
+    reason="Traffic from outside that bypasses the ingress gateway bypasses its policies too.",
     fix="Use a Service of type ClusterIP, a Kafka listener of type internal, and a route of the ingress gateway.",
 )
 def one_way_in(resource: Resource) -> Iterator[str]:

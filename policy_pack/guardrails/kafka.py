@@ -17,7 +17,7 @@ _IN_SYNC = 2
 
 @resource_rule(
     "kafka-authenticated",
-    reason="A listener without authentication makes every client the same anonymous user.",
+    reason="Every client of a listener without authentication is the same anonymous user.",
     fix=f"Set the listener's authentication.type to {' or '.join(_AUTHENTICATIONS)}.",
 )
 def authenticated(resource: Resource) -> Iterator[str]:
@@ -32,8 +32,8 @@ def authenticated(resource: Resource) -> Iterator[str]:
 
 @resource_rule(
     "kafka-authorized",
-    reason="Without an authorizer, or with ways past it, a user's ACLs mean nothing.",
-    fix="Set authorization.type to simple, without superUsers, and leave allow.everyone.if.no.acl.found out of config.",
+    reason="Without an authorizer, or with an exception from it, ACLs have no effect.",
+    fix="Set authorization.type to simple, without superUsers, and remove allow.everyone.if.no.acl.found from config.",
 )
 def authorized(resource: Resource) -> Iterator[str]:
     """ACLs decide, and nobody is above them."""
@@ -51,7 +51,7 @@ def authorized(resource: Resource) -> Iterator[str]:
 
 @stack_rule(
     "kafka-durable",
-    reason="In production a record that was acknowledged must outlive the loss of any one node, and of the stack.",
+    reason="In production an acknowledged record must survive the loss of a node and of the stack.",
     fix=f"Run {_NODES} controllers and {_NODES} brokers on persistent storage with deleteClaim false, with replication "
     f"{_REPLICAS} and min.insync.replicas {_IN_SYNC} (kafkaNodePools, replicationFactor, kafkaConfig).",
     production=True,

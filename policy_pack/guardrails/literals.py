@@ -47,8 +47,8 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 
 @resource_rule(
     "no-literal-secret",
-    reason="Everyone who may read an object or the stack's state in clear reads the secret with it.",
-    fix="Put it into a Secret, and refer to that: valueFrom.secretKeyRef in env, a volume for a file.",
+    reason="Everyone who can read the object or the stack's state can read the secret.",
+    fix="Store it in a Secret and refer to the Secret: valueFrom.secretKeyRef in env, a volume for a file.",
 )
 def no_literal_secret(resource: Resource) -> Iterator[str]:
     """No env, ConfigMap or annotation holds what is named or looks like a secret."""
@@ -62,7 +62,7 @@ def no_literal_secret(resource: Resource) -> Iterator[str]:
 
 @stack_rule(
     "no-leaked-password",
-    reason="A password that a Secret keeps is worth nothing where another object says it in clear.",
+    reason="A password in a Secret is not secret if another object contains it in clear text.",
     fix="Refer to the Secret: valueFrom.secretKeyRef in env, a volume for a file.",
 )
 def no_leaked_password(resources: Sequence[Resource]) -> Iterator[Violation]:

@@ -20,7 +20,7 @@ _PEER_AUTHENTICATION = "security.istio.io/PeerAuthentication"
 
 @stack_rule(
     "mesh-strict",
-    reason="A namespace of the mesh without STRICT mutual TLS lets in callers without an identity.",
+    reason="Without STRICT mutual TLS, a namespace of the mesh accepts callers without an identity.",
     fix="Add a PeerAuthentication without a selector and with mtls.mode STRICT to the namespace.",
 )
 def strict(resources: Sequence[Resource]) -> Iterator[Violation]:
@@ -46,8 +46,8 @@ def _where(resource: Resource) -> str:
 
 @resource_rule(
     "mesh-permissive-ports",
-    reason="A port that takes plaintext needs a guard of its own, and only Strimzi's mutual TLS is one.",
-    fix=f"Leave mtls STRICT; portLevelMtls may be PERMISSIVE for {', '.join(sorted(STRIMZI_PORTS))} with a selector "
+    reason="A port that accepts plaintext must be protected otherwise. Only Strimzi's mutual TLS does that.",
+    fix=f"Keep mtls STRICT; portLevelMtls may be PERMISSIVE for {', '.join(sorted(STRIMZI_PORTS))} with a selector "
     f"that has the label {BROKER_LABEL}.",
 )
 def permissive_ports(resource: Resource) -> Iterator[str]:

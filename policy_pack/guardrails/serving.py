@@ -1,4 +1,4 @@
-"""The rules as Pulumi's policy SDK has them, and the server that the CLI asks."""
+"""Converts the rules to policies of Pulumi's SDK and serves them to the CLI."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from guardrails.rule import ResourceRule, Rule, StackRule
 
 
 def serve(name: str, rules: Sequence[Rule]) -> None:
-    """Answer the engine that started this process, until it is interrupted.
+    """Serve the engine that started this process until it is interrupted.
 
-    The port goes to stdout. What breaks a rule stops an update, unless the configuration that the CLI gives
+    Prints the port to stdout. A violation stops an update, unless the configuration that the CLI gives
     (``--policy-pack-config``) sets the rule to ``advisory`` or ``disabled``.
     """
     policies = [_of_resource(rule) if isinstance(rule, ResourceRule) else _of_stack(rule) for rule in rules]

@@ -33,8 +33,8 @@ def _is_own(resource: Resource) -> bool:
 
 @resource_rule(
     "image-pinned",
-    reason="An image without a version is another one tomorrow, and nobody has reviewed that.",
-    fix="Name a tag other than latest, or better a digest (@sha256:...).",
+    reason="An image without a fixed version can change without a review.",
+    fix="Use a tag other than latest, or better a digest (@sha256:...).",
 )
 def image_pinned(resource: Resource) -> Iterator[str]:
     """Every image has a tag that is not ``latest``, or a digest."""
@@ -54,8 +54,8 @@ def _is_pinned(image: str) -> bool:
 
 @stack_rule(
     "own-service-account",
-    reason="The service account is the identity in the mesh: who shares it may do all that the others may.",
-    fix="Give the workload a ServiceAccount of its own, by serviceAccountName.",
+    reason="The service account is the identity in the mesh: workloads that share it share their rights.",
+    fix="Set serviceAccountName to a ServiceAccount that no other workload uses.",
 )
 def own_service_account(resources: Sequence[Resource]) -> Iterator[Violation]:
     """Every workload has a service account that is not ``default`` and that no other has."""
@@ -76,7 +76,7 @@ def own_service_account(resources: Sequence[Resource]) -> Iterator[Violation]:
 
 @resource_rule(
     "limits",
-    reason="A container without limits can starve everything on its node, and without requests is put anywhere.",
+    reason="A container without limits can starve its node; one without requests is scheduled on any node.",
     fix="Set resources.requests and resources.limits for cpu and memory.",
 )
 def limits(resource: Resource) -> Iterator[str]:
@@ -90,7 +90,7 @@ def limits(resource: Resource) -> Iterator[str]:
 
 @resource_rule(
     "probes",
-    reason="Without probes, a workload that hangs or is not ready is sent calls all the same.",
+    reason="Without probes, a workload that hangs or is not ready still receives calls.",
     fix="Set livenessProbe and readinessProbe.",
 )
 def probes(resource: Resource) -> Iterator[str]:
@@ -105,8 +105,8 @@ def probes(resource: Resource) -> Iterator[str]:
 
 @resource_rule(
     "restricted",
-    reason="What a workload may do on its node is what an intruder in it may do.",
-    fix="Set the security context as the Pod Security Standard `restricted` asks, and readOnlyRootFilesystem.",
+    reason="An intruder in a workload has the workload's rights on its node.",
+    fix="Set the security context that the Pod Security Standard `restricted` requires, and readOnlyRootFilesystem.",
 )
 def restricted(resource: Resource) -> Iterator[str]:
     """Every pod meets the Pod Security Standard ``restricted``, with a read-only root file system on top.

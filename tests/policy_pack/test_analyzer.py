@@ -92,7 +92,7 @@ def test_a_fault_stops_the_update_with_reason_and_fix(analyzer: Analyzer, previe
     found = said["kafka-authenticated"]
     assert found.enforcementLevel == analyzer_pb2.MANDATORY
     assert found.message == (
-        "A listener without authentication makes every client the same anonymous user.\n"
+        "Every client of a listener without authentication is the same anonymous user.\n"
         "Kafka kafka/demo-app-log-cluster, listener open has the authentication none. "
         "Set the listener's authentication.type to scram-sha-512 or tls."
     )
