@@ -1,4 +1,4 @@
-"""The project's folder below the user's cache folder: expensive artefacts, each under a key of its inputs."""
+"""The project's folder in the user's cache folder: expensive artifacts, each with a key of its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab asks of its cluster, as its administrator."""
+"""Requests to the lab's cluster, as its administrator."""
 
 from __future__ import annotations
 

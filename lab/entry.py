@@ -1,4 +1,4 @@
-"""The application's way in, and a call through it."""
+"""The application's ingress, and a call through it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab tells a user instead of a traceback."""
+"""Errors that the user sees as one line, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that only their owner reads, written whole or not at all, and locks that tell who holds them."""
+"""Atomic writes of files that only their owner may read, and locks that name their holder."""
 
 from __future__ import annotations
 

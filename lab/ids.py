@@ -1,4 +1,4 @@
-"""The user and group ids of this machine that a lab's containers run under."""
+"""The machine's user and group ids of a lab's containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One lab: its name, its folder, its network, its processes and how the program is run on it."""
+"""One lab: its name, folder, network, processes, and the program on it."""
 
 from __future__ import annotations
 

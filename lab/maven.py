@@ -1,4 +1,4 @@
-"""Jars from Maven Central, with all that they need."""
+"""Jars from Maven Central, with their dependencies."""
 
 from __future__ import annotations
 

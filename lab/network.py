@@ -1,4 +1,4 @@
-"""A lab's network on this machine: one bridge, addresses of its own, and namespaces for what is attached to it."""
+"""A lab's network on this machine: a bridge, address ranges, and a network namespace per pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them, and are found again by it."""
+"""Processes that outlive the command that started them, and that later commands find again."""
 
 from __future__ import annotations
 

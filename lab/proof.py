@@ -1,4 +1,4 @@
-"""The proof of what the stack declares, of which the lab knows the command line alone."""
+"""Runs the proof, as a command."""
 
 from __future__ import annotations
 

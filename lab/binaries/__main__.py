@@ -1,4 +1,4 @@
-"""``python -m lab.binaries``: build the commands where that was not done yet."""
+"""``python -m lab.binaries``: build the commands that the cache does not have."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""``python -m lab.charts``: put the charts together where that was not done yet."""
+"""``python -m lab.charts``: assemble the charts that the cache does not have."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Puts the lab's charts together: Istio's own out of its Go module, and one of ours with Strimzi's own CRDs."""
+"""Assembles the lab's charts: Istio's from its Go module, and the lab's own with Strimzi's CRDs."""
 
 from __future__ import annotations
 

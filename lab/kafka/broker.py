@@ -1,4 +1,4 @@
-"""A real Kafka broker on loopback, for tests and measurements."""
+"""A real Kafka broker on loopback, for tests and benchmarks."""
 
 from __future__ import annotations
 

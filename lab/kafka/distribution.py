@@ -1,4 +1,4 @@
-"""Apache Kafka out of Maven Central, prepared to start quickly.
+"""Apache Kafka from Maven Central, prepared to start quickly.
 
 Measured with 4.3.1 on two cores: a broker took 5.2 s (4.8 s of CPU) to listen with Java's own settings, 2.8 s (2.4 s)
 with the first compiler alone, and 1.1 s (1.1 s) with an ahead-of-time cache (JEP 514) besides. Formatting its storage

@@ -1,4 +1,4 @@
-"""The configuration of a broker that is a cluster of its own, on loopback."""
+"""The configuration of a single-broker cluster on loopback."""
 
 from __future__ import annotations
 

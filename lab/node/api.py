@@ -1,4 +1,4 @@
-"""What the node says to the API server and asks of it."""
+"""The node's requests to the API server."""
 
 from __future__ import annotations
 

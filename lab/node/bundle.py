@@ -1,4 +1,4 @@
-"""The configuration of a container as the OCI runtime takes it, out of a pod's specification. Pure."""
+"""The OCI configuration of a container, from a pod's specification. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The volumes of claims: what a provisioner of a cluster does, with a folder of this machine for each."""
+"""Provisions the volumes of claims: a folder of this machine for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment and command of a container, as a kubelet makes them out of its specification."""
+"""The environment and command of a container, from its specification, as a kubelet sets them."""
 
 from __future__ import annotations
 

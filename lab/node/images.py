@@ -1,4 +1,4 @@
-"""What stands for a container image here: a command of this machine, for each image that the lab knows."""
+"""The container images of the lab: a command of this machine for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A current copy of all objects of a kind, kept by listing once and watching from there."""
+"""A cache of all objects of a kind, filled by a list and updated by a watch."""
 
 from __future__ import annotations
 

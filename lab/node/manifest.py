@@ -1,4 +1,4 @@
-"""Kubernetes objects as plain dictionaries, and the few questions that many ask of them."""
+"""Kubernetes objects as plain dictionaries, and common queries on them."""
 
 from __future__ import annotations
 

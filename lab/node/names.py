@@ -1,4 +1,4 @@
-"""The names that Kubernetes DNS would answer, as the lines of a hosts file for a pod. Pure."""
+"""The DNS names of Services and pods, as lines of a pod's hosts file. Pure."""
 
 from __future__ import annotations
 

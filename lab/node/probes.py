@@ -1,4 +1,4 @@
-"""Probes of a container: one attempt, and the loop that judges many."""
+"""Probes of a container: one attempt, and the loop that evaluates many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kube-proxy and a network plug-in would do, as rules for nftables. Pure."""
+"""The rules of kube-proxy and a network plug-in, for nftables. Pure."""
 
 from __future__ import annotations
 

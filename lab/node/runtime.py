@@ -1,4 +1,4 @@
-"""Containers as processes of this machine, by crun. They outlive the kubelet, and a restarted kubelet finds them.
+"""Containers as processes of this machine, run by crun. They outlive the kubelet, and a restarted kubelet finds them.
 
 Each attempt to run a container has a folder: ``config.json``, ``rootfs``, ``log``, ``shim.pid`` (the process that
 waits for it), ``pid`` (its first process) and, at the end, ``exit`` with its code.

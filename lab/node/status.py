@@ -1,4 +1,4 @@
-"""The status of a pod out of what its containers do, as a kubelet sets it. Pure."""
+"""The status of a pod, from the states of its containers, as a kubelet sets it. Pure."""
 
 from __future__ import annotations
 

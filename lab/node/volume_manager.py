@@ -1,4 +1,4 @@
-"""The volumes of one pod: brought onto the disk, kept current, mounted into its containers."""
+"""The volumes of one pod: written to disk, kept current, and mounted into its containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a pod's volumes: what they hold, and how they come onto the disk."""
+"""The files of a pod's volumes: their contents, and how they are written to disk."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The world outside the cluster, as far as the lab needs one: a stand-in for every host that is declared."""
+"""Servers for the outside hosts that a cluster declares."""

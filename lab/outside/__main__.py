@@ -1,4 +1,4 @@
-"""``python -m lab.outside``: stand for every host outside the cluster that is declared in it, as long as it runs.
+"""``python -m lab.outside``: serve the outside hosts that the cluster declares.
 
 One process follows the cluster, and a second, in a network namespace that is not the cluster's, listens. It is told on
 its standard input where.

@@ -1,4 +1,4 @@
-"""What the time API that the demo uses answers. Pure."""
+"""The responses of the demo's time API. Pure."""
 
 from __future__ import annotations
 

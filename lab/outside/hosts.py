@@ -1,4 +1,4 @@
-"""The hosts outside that a cluster declares, and the addresses that stand for them here. Pure."""
+"""The outside hosts that a cluster declares, and their addresses here. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in the place of hosts outside: HTTP, HTTPS and TCP, each saying that it is a stand-in."""
+"""Stand-ins for outside hosts, with HTTP, HTTPS and TCP; their responses say that they are stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m lab.pulumi.access DIRECTORY STACK``: print the access model that a program is about to make, as JSON."""
+"""``python -m lab.pulumi.access DIRECTORY STACK``: print the access model of a program, as JSON."""
 
 from __future__ import annotations
 

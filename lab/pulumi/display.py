@@ -1,4 +1,4 @@
-"""Shows a run of the engine while it goes on: a line per change, what it waits for, and every message once."""
+"""Shows the progress of an engine run: a line per change, the reasons for waiting, and each message once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pulumi engine that runs programs in the lab: the one on PATH, else one built from its Go modules."""
+"""The Pulumi engine of the lab: the one on PATH, or one that is built from its Go modules."""
 
 from __future__ import annotations
 

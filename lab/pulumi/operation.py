@@ -1,4 +1,4 @@
-"""One operation of the engine on a lab's stack, from the locks before it to the processes after it."""
+"""One operation of the engine on a lab's stack, with locks before it and clean-up after it."""
 
 from __future__ import annotations
 

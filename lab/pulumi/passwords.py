@@ -1,4 +1,4 @@
-"""Passwords by the inputs of ``random.RandomPassword``, from the system's cryptographic random number generator."""
+"""Passwords from the inputs of ``random.RandomPassword``, with the system's cryptographic random number generator."""
 
 from __future__ import annotations
 

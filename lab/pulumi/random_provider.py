@@ -1,4 +1,4 @@
-"""``python -m lab.pulumi.random_provider``: a Pulumi provider of ``random.RandomPassword`` and nothing else.
+"""``python -m lab.pulumi.random_provider``: a Pulumi provider of ``random.RandomPassword`` only.
 
 The lab uses it where the real ``random`` plugin is not installed and cannot be fetched.
 """

@@ -1,4 +1,4 @@
-"""What an interrupted run has left: locks of processes that are gone, and resources whose creation was not recorded.
+"""Cleans up after an interrupted run: locks of processes that have ended, and resources that were not recorded.
 
 The engine would forget a resource whose creation was interrupted. It may exist, and then nothing would ever delete it.
 So each one that the cluster has is recorded before the next run, under the field manager that created it: another one

@@ -1,4 +1,4 @@
-"""``python -m lab.pulumi.run``: the process that serves a program to the engine, by Pulumi's Automation API.
+"""``python -m lab.pulumi.run``: serve a program to the engine, with Pulumi's Automation API.
 
 It reads a ``Request`` as JSON from standard input, prints the engine's progress, and exits with its outcome.
 """

@@ -1,4 +1,4 @@
-"""``python -m lab.strimzi COMMAND``: what a container of Strimzi's operator image runs, by its command's path."""
+"""``python -m lab.strimzi COMMAND``: run what a container of Strimzi's operator image runs, by its command's path."""
 
 from __future__ import annotations
 

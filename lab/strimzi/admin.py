@@ -1,4 +1,4 @@
-"""What the operators ask of Kafka's admin API, through the listener on which they log in by certificate."""
+"""The operators' requests to Kafka's admin API, on the listener with client certificates."""
 
 from __future__ import annotations
 

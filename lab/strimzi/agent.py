@@ -1,4 +1,4 @@
-"""What tells others how a Kafka process does: the part of Strimzi's kafka-agent that the lab needs.
+"""Reports the health of a Kafka process, as Strimzi's kafka-agent does.
 
 Strimzi's runs inside of Kafka and reads a metric; this one reads what Kafka logs when the state changes.
 Source of the states: org.apache.kafka.metadata.BrokerState; of the paths: Strimzi's kafka-agent.

@@ -1,4 +1,4 @@
-"""The entry point of a broker's container: formats empty storage, runs Kafka, says how it does.
+"""The entry point of a broker's container: formats empty storage, runs Kafka, reports its health.
 
 Kafka reads certificates from Secrets by itself. So does this process, which stands for Strimzi's kafka-agent; while it
 cannot, its log says why.

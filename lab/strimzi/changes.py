@@ -1,4 +1,4 @@
-"""Changes of a cluster that is there which would lose data, and what is done instead.
+"""Changes to an existing cluster that would lose data, and how they are prevented.
 
 Source: KafkaClusterCreator in strimzi/strimzi-kafka-operator. Beyond it, the lab refuses a change of the controllers,
 another kind of storage, and that a pool with partitions goes.

@@ -1,4 +1,4 @@
-"""A Kafka cluster as its Kafka and KafkaNodePool resources ask for it."""
+"""A Kafka cluster, from its Kafka and KafkaNodePool resources."""
 
 from __future__ import annotations
 

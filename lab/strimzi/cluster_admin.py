@@ -1,4 +1,4 @@
-"""What the cluster operator asks of the clusters that it runs."""
+"""The cluster operator's requests to its Kafka clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster operator: Kafka and KafkaNodePool resources into running clusters."""
+"""The cluster operator: reconciles Kafka and KafkaNodePool resources."""
 
 from __future__ import annotations
 

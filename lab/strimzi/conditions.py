@@ -1,4 +1,4 @@
-"""The status that Strimzi's resources carry: Ready or NotReady, but for KafkaTopics, which fail with Ready=False.
+"""Conditions of Strimzi's resources: Ready or NotReady; KafkaTopics fail with Ready=False.
 
 Source: StatusUtils and BatchingTopicController in strimzi/strimzi-kafka-operator.
 """

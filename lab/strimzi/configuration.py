@@ -1,4 +1,4 @@
-"""The configuration of one Kafka node, as Strimzi's KafkaBrokerConfigurationBuilder makes it.
+"""The configuration of one Kafka node, as Strimzi's KafkaBrokerConfigurationBuilder creates it.
 
 Kafka itself reads certificates from Secrets, by the Kubernetes API, so that none is in here.
 """

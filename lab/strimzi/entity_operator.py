@@ -1,4 +1,4 @@
-"""The entity operator of a cluster: topic and user operator in one Pod, as Strimzi's EntityOperator."""
+"""The entity operator of a cluster, topic and user operator in one Pod, as Strimzi's EntityOperator creates it."""
 
 from __future__ import annotations
 

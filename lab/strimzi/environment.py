@@ -1,4 +1,4 @@
-"""The environment of an operator's container, in Strimzi's variables."""
+"""The environment of an operator's container, with Strimzi's variables."""
 
 from __future__ import annotations
 

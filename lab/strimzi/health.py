@@ -1,4 +1,4 @@
-"""What probes of an operator's container are told: that it runs, and whether it watches what it is to watch."""
+"""The health endpoint of an operator's container: whether it runs, and whether its watches are established."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By which certificate topic and user operator log in at Kafka: one that they read from Secrets."""
+"""The client certificate of the topic and user operator, from Secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The init container of a broker's Pod: finds out in which rack its Kubernetes node is.
+"""The init container of a broker's Pod: looks up the rack of its Kubernetes node.
 
 As Strimzi's kafka-init, it reads a label of the node and leaves its value in a file for Kafka.
 """

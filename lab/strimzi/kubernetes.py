@@ -1,4 +1,4 @@
-"""What the operators ask of the Kubernetes API; objects are dictionaries, as the server gives them."""
+"""The operators' requests to the Kubernetes API; objects are dictionaries, as the server returns them."""
 
 from __future__ import annotations
 

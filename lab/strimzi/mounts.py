@@ -1,4 +1,4 @@
-"""Where a container of the lab's Kafka pods finds its files, for those who write the Pods and those who run in them."""
+"""The paths of files in a container of the lab's Kafka pods."""
 
 from __future__ import annotations
 

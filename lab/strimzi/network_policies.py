@@ -1,4 +1,4 @@
-"""The NetworkPolicies in front of a cluster's Pods, as Strimzi's KafkaCluster and EntityOperator make them."""
+"""The NetworkPolicies of a cluster's Pods, as Strimzi's KafkaCluster and EntityOperator create them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pods of a cluster's nodes and the ConfigMaps that they mount."""
+"""The Pods of a cluster's nodes, and the ConfigMaps that they mount."""
 
 from __future__ import annotations
 

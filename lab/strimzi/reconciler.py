@@ -1,4 +1,4 @@
-"""How the three operators run: kopf watches, a queue calls for one pass after another."""
+"""Runs an operator: kopf watches resources, and a queue reconciles one key after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do next so that a cluster's Pods become as specified, one at a time and without losing a record."""
+"""The next step that brings a cluster's Pods to their specification, one at a time and without losing a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Secrets with a cluster's authorities and certificates: what is there and good is kept, the rest is made."""
+"""The Secrets with a cluster's authorities and certificates; valid ones are kept, others are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What surrounds a cluster's Pods: service account, rights, Services, claims; as Strimzi's KafkaCluster."""
+"""Service account, rights, Services and claims of a cluster's Pods, as Strimzi's KafkaCluster creates them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab honours of Strimzi's custom resources: the fields below, and no others.
+"""The fields of Strimzi's custom resources that the lab supports.
 
 Every class is one object of the specification; whatever a resource holds besides is refused by its path, so that
 nothing that a user asked for is silently left out.

@@ -1,4 +1,4 @@
-"""What Strimzi warns of in a cluster that it runs all the same: KafkaSpecChecker in strimzi/strimzi-kafka-operator."""
+"""Strimzi's warnings about a running cluster: KafkaSpecChecker in strimzi/strimzi-kafka-operator."""
 
 from __future__ import annotations
 

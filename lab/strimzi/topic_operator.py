@@ -1,4 +1,4 @@
-"""The topic operator: KafkaTopic resources into topics."""
+"""The topic operator: reconciles KafkaTopic resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a KafkaTopic asks for, and what has to be done in Kafka for it."""
+"""The topic of a KafkaTopic, and the changes in Kafka that it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user operator: KafkaUser resources into SCRAM credentials, ACLs, quotas and the users' own Secrets."""
+"""The user operator: reconciles KafkaUser resources into SCRAM credentials, ACLs, quotas and Secrets."""
 
 from __future__ import annotations
 

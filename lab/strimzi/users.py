@@ -1,4 +1,4 @@
-"""What a KafkaUser asks for, and what has to be changed in Kafka for it."""
+"""The user of a KafkaUser, and the changes in Kafka that it needs."""
 
 from __future__ import annotations
 

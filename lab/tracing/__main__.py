@@ -1,4 +1,4 @@
-"""``python -m lab.tracing``: take traces by OTLP over gRPC, and show them over HTTP where Jaeger's page would be."""
+"""``python -m lab.tracing``: receive traces by OTLP over gRPC, and show them over HTTP on the port of Jaeger's page."""
 
 from __future__ import annotations
 

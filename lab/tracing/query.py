@@ -1,4 +1,4 @@
-"""A trace, asked of the receiver in a lab."""
+"""Queries the lab's trace receiver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spans as they come by OTLP, kept by trace and told as a tree. Pure."""
+"""Spans that were received by OTLP, by trace, and a trace as a tree. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The consumer: the service that reads the topics, and reports in its log. Pure."""
+"""The consumer: the service that reads the topics and logs the report. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which edge of the graph a record of a call belongs to, and how many a second there are. Pure, without a clock."""
+"""Assigns records of calls to edges of the graph, and counts them per second. Pure, without a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command whose output never ends, and runs it again when it has ended."""
+"""Runs a command that prints continuously, and restarts it when it ends."""
 
 from __future__ import annotations
 

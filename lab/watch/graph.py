@@ -1,4 +1,4 @@
-"""Who calls whom and what goes through Kafka, as a graph made of the access model. Pure."""
+"""The graph of calls and topics, from the access model. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places nodes in layers, so that edges go one way and cross little. Pure; knows no pixels and no direction.
+"""Places nodes in layers, so that edges go one way and rarely cross. Pure; independent of pixels and direction.
 
 Layers are numbered from 0. Within a layer, positions are in widths of a node, 0 in the middle. An edge that passes
 layers has a place in each of them, narrower than a node (after Sugiyama, Tagawa and Toda, 1981).

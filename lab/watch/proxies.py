@@ -1,4 +1,4 @@
-"""What sidecars say of the calls that reach them: how many, how many failed, who called and over which TLS. Pure."""
+"""The calls in sidecars' access logs: how many, how many failed, who called, and with which TLS. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts the records of calls, in the consumer's container and as its user; a Python there gets it on stdin.
+"""Counts the records of calls, in the consumer's container and with its user; Python there reads this file from stdin.
 
 Every second it prints a JSON line: ``complete`` (whether what was there at the start is counted), ``unreadable``
 (number of records that are no calls, or of too many kinds), ``records`` (lists of topic, origin, version, destination,

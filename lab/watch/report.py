@@ -1,4 +1,4 @@
-"""The consumer's report, out of the lines of its log. Pure."""
+"""The consumer's report, from the lines of its log. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches one lab: what tells its counts and its report, and the page that shows them."""
+"""Watches one lab: reads its counts and its report, and serves the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows at a moment: the graph with its counts, the report, and what is wrong."""
+"""The state of the page: the graph with its counts, the report, and current problems."""
 
 from __future__ import annotations
 
