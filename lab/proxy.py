@@ -1,4 +1,4 @@
-"""The contents of Istio's image ``proxyv2``, from packages: pilot-agent, stock Envoy, and Envoy's bootstrap template."""
+"""The contents of Istio's image ``proxyv2``, from packages: pilot-agent, stock Envoy, and its bootstrap template."""
 
 from __future__ import annotations
 
