@@ -1,4 +1,4 @@
-"""What a service reads from its environment, checked at start: every fault is found before any is told."""
+"""Reads and checks a service's environment at start, and reports all faults together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"[^\s,:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 
 @dataclass(frozen=True)
 class Call:
-    """A method, and the URL or the path that it is for."""
+    """An HTTP method with a URL or a path."""
 
     method: str
     where: str
@@ -27,18 +27,18 @@ class Call:
 
 @dataclass
 class Environment:
-    """Variables, and the faults that were found in those asked for.
+    """Environment variables, and the faults in those that were read.
 
-    Every method returns the value of a variable or its default. When there is neither, or the value is not one that is
-    allowed, it notes a fault and returns a value of the right type that is not to be used: call ``check`` before.
-    A variable that is empty counts as not set.
+    Every method returns the value of a variable or its default. If there is neither, or the value is invalid, it
+    records a fault and returns an unusable value of the right type: call ``check`` before you use a value. An empty
+    variable counts as not set.
     """
 
     variables: Mapping[str, str]
     faults: list[str] = field(default_factory=list)
 
     def check(self) -> None:
-        """Do nothing, or tell all faults.
+        """Report all faults.
 
         :raises SettingsError: if there are any.
         """
@@ -46,11 +46,11 @@ class Environment:
             raise SettingsError(self.faults)
 
     def has(self, *names: str) -> bool:
-        """Say whether any of these variables is set."""
+        """Tell whether any of these variables is set."""
         return any(self.variables.get(name) for name in names)
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return any text; no fault ever tells it."""
+        """Return any text. Faults never contain it, so it can be a secret."""
         found = self.variables.get(name) or default
         if found is None:
             self._missing(name)
@@ -58,7 +58,7 @@ class Environment:
         return found
 
     def name(self, name: str, default: str | None = None) -> str:
-        """Return a DNS label, as Kubernetes names things."""
+        """Return a DNS label, such as the name of a Kubernetes Service."""
         return self._matching(name, default, _NAME, "lower-case letters, digits and inner hyphens, at most 63")
 
     def topic(self, name: str) -> str:
@@ -66,13 +66,13 @@ class Environment:
         return self._matching(name, None, _TOPIC, "letters, digits, '.', '_' and '-', at most 249")
 
     def topics(self, name: str) -> tuple[str, ...]:
-        """Return the names of Kafka topics, which stand between commas."""
+        """Return the names of Kafka topics from a list with commas."""
         return self._list(name, _TOPIC.fullmatch, "names of topics with commas between them")
 
     def writers(self, name: str) -> dict[str, frozenset[str]]:
-        """Return the origins that may be in topics: services in upper case. They are ``topic=service`` between commas.
+        """Return the origins, service names in upper case, that each topic may contain.
 
-        A topic may be there several times; there is none if the variable is not set.
+        The variable is a list of ``topic=service`` with commas and may repeat a topic. The default is empty.
         """
         if not self.variables.get(name):
             return {}
@@ -83,11 +83,11 @@ class Environment:
         return {topic: frozenset(services) for topic, services in found.items()}
 
     def addresses(self, name: str) -> str:
-        """Return addresses as Kafka clients take them: ``host:port,host:port``."""
+        """Return the addresses of Kafka brokers: ``host:port,host:port``."""
         return ",".join(self._list(name, _ADDRESS.fullmatch, "host:port, several with commas between them"))
 
     def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
-        """Return one of the texts allowed."""
+        """Return one of the allowed texts."""
         found = self.text(name, default)
         if found not in allowed:
             self._fault(name, found, f"one of {', '.join(allowed)}")
@@ -123,14 +123,14 @@ class Environment:
         return found
 
     def calls(self, name: str) -> tuple[Call, ...]:
-        """Return the calls of other services, none if the variable is not set.
+        """Return the calls of other services, by default none.
 
-        They are URLs between commas, each with a method and a blank before it unless the method is GET.
+        The variable is a list of URLs with commas. A method other than GET precedes its URL: ``POST http://host:8080/``.
         """
         return self._calls(name, "", _is_url, "URLs such as http://host:8080/ or POST http://host:8080/")
 
     def answers(self, name: str, default: str) -> tuple[Call, ...]:
-        """Return what is answered: paths, as ``calls`` has URLs."""
+        """Return the methods and paths that the service serves: a list like that of ``calls``, with paths."""
         return self._calls(name, default, _PATH.fullmatch, "paths such as /customer or POST /orders")
 
     def _calls(self, name: str, default: str, is_allowed: Callable[[str], object], allowed: str) -> tuple[Call, ...]:

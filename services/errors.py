@@ -1,4 +1,4 @@
-"""What keeps a service from starting; the command line shows the message alone."""
+"""Errors that stop a service at start. The command line prints only the message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 
 class StartError(Exception):
-    """A service can not start; the message says why and what to do."""
+    """A service cannot start; the message gives the reason and the fix."""
 
 
 class SettingsError(StartError):
-    """The environment is at fault; ``faults`` has a line for each variable: its value, what it may be, the fix."""
+    """The environment is invalid; ``faults`` has one line per variable: its value, what is allowed, the fix."""
 
     def __init__(self, faults: Collection[str]) -> None:
         super().__init__("; ".join(faults))

@@ -332,7 +332,7 @@ def test_one_record_with_long_fields_is_no_call_and_keeps_no_other_from_the_repo
 
 
 @pytest.mark.parametrize("running", [NEVER_IDLE], indirect=True)
-def test_a_group_that_the_topic_refuses_for_good_is_left_out_and_told(running: Running) -> None:
+def test_a_window_count_that_the_topic_refuses_is_left_out_and_reported(running: Running) -> None:
     """The others of its window come, also after a restart; the pod is unready until a window is taken as a whole."""
     running.aggregated = f"{running.name}-narrow"
     running.broker.create_topic(running.aggregated, PARTITIONS, {"max.message.bytes": "450"})
