@@ -14,9 +14,9 @@ _HTTP = 80
 
 
 def call(lab: Lab) -> None:
-    """Call what the way in leads to, and print what it answers; say so if the stack lets nothing in.
+    """Call the application through its first route and print the response, or that there are no routes.
 
-    :raises LabError: if there is no answer, or an error.
+    :raises LabError: if there is no response, or an error.
     """
     found = _entry(lab)
     if found is None:
@@ -36,9 +36,9 @@ def call(lab: Lab) -> None:
 
 
 def _entry(lab: Lab) -> tuple[str, str, str] | None:
-    """Return the URL of the way in, the method and the service that it leads to; None if there is no way in.
+    """Return the URL of the first route, its method and its service; None if there are no routes.
 
-    Without a data plane there is no gateway, and the service itself is called.
+    Without a data plane there is no gateway, and the URL is the service's own.
     """
     model = lab.access_model()
     if not model["entries"]:

@@ -47,10 +47,10 @@ def _new_ports() -> Ports:
 
 @dataclass
 class Broker:
-    """A broker and controller in one, in a folder; it refuses what no ACL allows, and keeps data and ports.
+    """A combined broker and controller in a folder, with ACLs; a restart keeps its data and ports.
 
-    ``users`` are name and password; ``settings`` are laid over the broker's own. As a context manager it starts, and
-    is gone afterwards, which it also is when the thread that started it ends.
+    ``users`` are passwords by name; ``settings`` are merged over the broker's own. As a context manager it runs inside
+    the block; it also ends with the thread that started it.
     """
 
     folder: Path

@@ -70,7 +70,7 @@ def _escaped(value: str) -> str:
 
 
 def server_properties(cluster: Cluster, node: Node) -> dict[str, str]:
-    """Return the settings of one node; the user's are laid over the defaults, and Strimzi's own over both."""
+    """Return the settings of one node: the user's merged over the defaults, and Strimzi's own over both."""
     kafka = cluster.specification.kafka
     left_out = set(forbidden(kafka.config))
     chosen = {key: _value(value) for key, value in kafka.config.items() if key not in left_out}

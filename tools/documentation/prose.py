@@ -50,7 +50,7 @@ def main() -> int:
     count = 0
     for name in map(Path, listed.stdout.splitlines()):
         # The changelog quotes past releases.
-        if name.parts[0] in ("lab", "tests") or name in (GLOSSARY.relative_to(ROOT), Path("CHANGELOG.md")):
+        if name.parts[0] == "tests" or name in (GLOSSARY.relative_to(ROOT), Path("CHANGELOG.md")):
             continue
         text = (ROOT / name).read_text(encoding="utf-8")
         parts = [(1, markdown_prose(text))] if name.suffix == ".md" else python_prose(text)
