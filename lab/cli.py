@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.kafka.distribution import distribution
 from lab.lab import EXAMPLES, ROOT, Lab
 from lab.network import LABS
-from lab.outside.hosts import told
+from lab.outside.hosts import described
 from lab.pulumi import access, operation
 from lab.pulumi.workspace import PASSPHRASE
 from lab.tracing import query
@@ -93,7 +93,7 @@ def _up(lab: Lab, config: tuple[str, ...]) -> int:
     if access.recorded(lab.workspace()) is None:
         click.echo("nothing to call: the stack has no application")
         return 0
-    if line := told(lab.access_model()["externalHosts"]):
+    if line := described(lab.access_model().external_hosts):
         click.echo(line)
     entry.call(lab)
     click.echo(_NEXT)
@@ -173,8 +173,7 @@ def watch(lab: Lab, port: int) -> None:
 def logs(lab: Lab, service: str, *, follow: bool, tail: int) -> int:
     """Show the logs of SERVICE's pods (its label `app`)."""
     _running(lab)
-    model = lab.access_model()
-    services = {item["labels"]["app"]: item["namespace"] for item in model["workloads"] if "app" in item["labels"]}
+    services = {service.name: service.namespace for service in lab.access_model().services}
     if service not in services:
         message = f"service {service}: not found; the services are {', '.join(sorted(services))}"
         raise LabError(message)
@@ -209,7 +208,7 @@ def rotate(lab: Lab, user: str) -> int:
     """Rotate the password of the Kafka user USER, and roll the pods that use it."""
     with lab.locked():
         _running(lab)
-        users = [item["name"] for item in lab.access_model()["users"]]
+        users = [item.name for item in lab.access_model().users]
         if user not in users:
             message = f"user {user}: not found; the users are {', '.join(users)}"
             raise LabError(message)

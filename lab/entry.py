@@ -9,7 +9,6 @@ from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.lab import Lab
 
-_GATEWAY = "istio-ingressgateway"
 _HTTP = 80
 
 
@@ -41,16 +40,15 @@ def _entry(lab: Lab) -> tuple[str, str, str] | None:
     Without a data plane there is no gateway, and the URL is the service's own.
     """
     model = lab.access_model()
-    if not model["entries"]:
+    if not model.entries:
         return None
-    entry = model["entries"][0]
-    gateway, service = (
-        next(item for item in model["workloads"] if any(host.startswith(f"{name}.") for host in item["hosts"]))
-        for name in (_GATEWAY, entry["service"])
-    )
-    used, name, path = (
-        (gateway, _GATEWAY, entry["path"]) if gateway["sidecar"] else (service, entry["service"], entry["target"])
-    )
-    address = Cluster(lab.control_plane().kubeconfig).service_address(used["namespace"], name)
-    port = used["ports"][0]["port"]
-    return f"http://{address}{'' if port == _HTTP else f':{port}'}{path}", entry["method"], entry["service"]
+    entry, gateway = model.entries[0], model.gateway
+    if gateway:
+        host, port, path = gateway.hosts[0], gateway.ports[0].port, entry.path
+    else:
+        service = next(service for service in model.services if service.name == entry.service)
+        workload = model.workload(service.versions[0].workload)
+        host, port, path = service.host, workload.ports[0].port, entry.target
+    name, namespace, *_ = host.split(".")
+    address = Cluster(lab.control_plane().kubeconfig).service_address(namespace, name)
+    return f"http://{address}{'' if port == _HTTP else f':{port}'}{path}", entry.method, entry.service

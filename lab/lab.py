@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pydantic import ValidationError
 
+from kafka_on_istio.access.model import AccessModel, from_json
 from lab import files
 from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
@@ -196,16 +198,20 @@ class Lab:
         rotations[user] = rotations.get(user, 1) + 1
         files.replace(path, orjson.dumps(kept))
 
-    def access_model(self) -> dict[str, Any]:
-        """Return the stack's output ``accessModel``.
+    def access_model(self) -> AccessModel:
+        """Return the access model of the lab's stack.
 
-        :raises LabError: if the stack has none.
+        :raises LabError: if the stack has none, or one of another release.
         """
-        model = access.recorded(self.workspace())
-        if model is None:
+        exported = access.recorded(self.workspace())
+        if exported is None:
             message = f"lab {self.name}: its stack has no application; deploy one with: make up"
             raise LabError(message)
-        return model
+        try:
+            return from_json(exported)
+        except ValidationError as error:
+            message = f"lab {self.name}: its stack was deployed by another release; update it with: make up"
+            raise LabError(message) from error
 
     def prepare(self, config: Sequence[str] = (), program: Path = ROOT) -> Workspace:
         """Return a program's workspace, with its settings, what was set for good and what is set for this run.

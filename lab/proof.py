@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from kafka_on_istio.access.model import to_json
 from lab.lab import ROOT, Lab
 
 
@@ -18,5 +19,5 @@ def verify(lab: Lab, arguments: Sequence[str]) -> int:
     :raises LabError: if the stack has no access model.
     """
     command = [sys.executable, "-m", "verify", "--kubeconfig", str(lab.control_plane().kubeconfig), "--model", "-"]
-    model = orjson.dumps(lab.access_model())
+    model = orjson.dumps(to_json(lab.access_model()))
     return subprocess.run([*command, *arguments], input=model, cwd=ROOT, check=False).returncode  # noqa: S603

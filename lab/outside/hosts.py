@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
 from ipaddress import IPv4Address
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from kafka_on_istio.access.model import ExternalHost
 from lab.errors import LabError
 from lab.network import OUTSIDE
 from lab.node.manifest import Manifest
@@ -54,12 +55,9 @@ def declared(entries: Iterable[Manifest]) -> list[Stand]:
     return [DEMO, *sorted(found - {DEMO})]
 
 
-def told(external: Iterable[Mapping[str, Any]]) -> str:
-    """Return a line that says what stand-ins answer for; empty where there are none.
-
-    :param external: ``externalHosts`` of the access model.
-    """
-    shown = ", ".join(f"{host['host']}:{host['port']} ({host['protocol']})" for host in external)
+def described(external: Iterable[ExternalHost]) -> str:
+    """Return a line that lists the outside hosts with stand-ins; empty if there are none."""
+    shown = ", ".join(f"{host.host}:{host.port} ({host.protocol})" for host in external)
     return f"the lab simulates hosts outside the cluster: {shown}" if shown else ""
 
 

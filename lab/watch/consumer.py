@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from kafka_on_istio.access.model import AccessModel
 from lab.errors import LabError
 
 
@@ -18,16 +17,15 @@ class Consumer:
     container: str
 
     @classmethod
-    def of(cls, model: Mapping[str, Any]) -> Consumer:
+    def of(cls, model: AccessModel) -> Consumer:
         """Return the consumer of a stack.
 
-        :param model: the stack's output ``accessModel``.
         :raises LabError: if it has none.
         """
-        for user in model["users"]:
-            if any(acl["resource"] == "group" for acl in user["acls"]):
-                namespace, _, deployment = user["workloads"][0].rpartition("/")
-                return cls(namespace, deployment, user["service"])
+        for user in model.users:
+            if any(acl.resource == "group" for acl in user.acls):
+                namespace, _, deployment = user.workloads[0].rpartition("/")
+                return cls(namespace, deployment, user.service)
         message = "no service of this stack reads topics, so there is no report"
         raise LabError(message)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from os.path import commonprefix
-from typing import Any
+
+from kafka_on_istio.access.model import AccessModel, Role, Workload
 
 
 class Kind(str, Enum):
@@ -65,12 +66,12 @@ class Graph:
         return tuple(edge for edge in self.edges if edge.source == identifier)
 
 
-def graph(model: Mapping[str, Any]) -> Graph:
-    """Make the graph of the stack's output ``accessModel``: declared calls, and topics with those who use them."""
-    workloads = {workload["id"]: workload for workload in model["workloads"]}
+def graph(model: AccessModel) -> Graph:
+    """Return the graph of an access model: declared calls, and topics with their users."""
+    workloads = {workload.id: workload for workload in model.workloads}
     edges = _merged((*_calls(model), *_records(model)))
     used = dict.fromkeys(end for edge in edges for end in (edge.source, edge.target))
-    prefix = _prefix(model["topics"])
+    prefix = _prefix(model.topics)
     nodes = [
         _workload(workloads[identifier], model) if identifier in workloads else _topic(identifier, prefix)
         for identifier in used
@@ -88,37 +89,36 @@ def _merged(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     return tuple(found.values())
 
 
-def _calls(model: Mapping[str, Any]) -> Iterator[Edge]:
-    for edge in model["edges"]:
-        if edge["method"] is not None:
-            facts = (("request", f"{edge['method']} {edge['path']}"), ("port", str(edge["port"])))
-            yield Edge(edge["source"], edge["destination"], Kind.CALL, facts)
+def _calls(model: AccessModel) -> Iterator[Edge]:
+    for edge in model.edges:
+        if edge.method is not None:
+            facts = (("request", f"{edge.method} {edge.path}"), ("port", str(edge.port)))
+            yield Edge(edge.source, edge.destination, Kind.CALL, facts)
 
 
-def _records(model: Mapping[str, Any]) -> Iterator[Edge]:
-    for user in model["users"]:
-        facts = (("Kafka user", user["name"]),)
-        for acl in user["acls"]:
-            if acl["resource"] != "topic":
+def _records(model: AccessModel) -> Iterator[Edge]:
+    for user in model.users:
+        facts = (("Kafka user", user.name),)
+        for acl in user.acls:
+            if acl.resource != "topic":
                 continue
-            for workload in user["workloads"]:
-                if "Write" in acl["operations"]:
-                    yield Edge(workload, _topic_id(acl["name"]), Kind.WRITE, facts)
-                if "Read" in acl["operations"]:
-                    yield Edge(_topic_id(acl["name"]), workload, Kind.READ, facts)
+            for workload in user.workloads:
+                if "Write" in acl.operations:
+                    yield Edge(workload, _topic_id(acl.name), Kind.WRITE, facts)
+                if "Read" in acl.operations:
+                    yield Edge(_topic_id(acl.name), workload, Kind.READ, facts)
 
 
 def _topic_id(topic: str) -> str:
     return f"topic/{topic}"
 
 
-def _workload(workload: Mapping[str, Any], model: Mapping[str, Any]) -> Node:
-    labels = workload["labels"]
-    if "app" in labels:
-        return Node(workload["id"], "service", labels["app"], labels.get("version", ""))
-    if model["mesh"]["dataPlane"] == "none":
-        return Node(workload["id"], "entry", "you", "no gateway")
-    return Node(workload["id"], "entry", "gateway", ", ".join(entry["path"] for entry in model["entries"]))
+def _workload(workload: Workload, model: AccessModel) -> Node:
+    if workload.role is Role.SERVICE:
+        return Node(workload.id, "service", workload.labels["app"], workload.labels["version"])
+    if model.mesh.data_plane == "none":
+        return Node(workload.id, "entry", "you", "no gateway")
+    return Node(workload.id, "entry", "gateway", ", ".join(entry.path for entry in model.entries))
 
 
 def _topic(identifier: str, prefix: str) -> Node:

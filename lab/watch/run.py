@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from kafka_on_istio.access.model import AccessModel, Role
 from lab.cluster import Cluster
 from lab.node.images import PYTHON
 from lab.watch.consumer import Consumer
@@ -24,20 +25,19 @@ _PATIENCE: Final = 30.0
 
 def run(
     lab: str,
-    model: Mapping[str, Any],
+    model: AccessModel,
     cluster: Cluster,
     port: int,
     say: Callable[[str], None],
 ) -> None:
     """Serve the page of a lab until SIGINT or SIGTERM.
 
-    :param model: the stack's output ``accessModel``.
-    :param port: 0 takes a free one.
-    :param say: is told the URL.
+    :param port: 0 selects a free one.
+    :param say: prints the URL.
     :raises LabError: if the stack has no consumer, or the port cannot be had.
     """
     consumer = Consumer.of(model)
-    proxies = Proxies({workload["principal"]: workload["id"] for workload in model["workloads"]})
+    proxies = Proxies({workload.principal: workload.id for workload in model.workloads})
     watch = Watch(lab, graph(model), proxies)
     source = _READER.read_bytes()
     program = f"import sys; exec(sys.stdin.buffer.read({len(source)}))"
@@ -48,10 +48,10 @@ def run(
         "no report": Follower(report, watch.report.take),
     }
     logs = []
-    for workload in model["workloads"]:
-        if workload["sidecar"] and "app" in workload["labels"]:
-            labels = ",".join(f"{name}={value}" for name, value in workload["labels"].items())
+    for workload in model.workloads:
+        if workload.sidecar and workload.role is Role.SERVICE:
+            labels = ",".join(f"{name}={value}" for name, value in workload.labels.items())
             follow = ("logs", "-f", "-l", labels, "-c", "istio-proxy", "--tail=0", "--max-log-requests=20")
-            log = cluster.command("-n", workload["namespace"], *follow)
-            logs.append(Follower(log, partial(proxies.take, workload["id"])))
+            log = cluster.command("-n", workload.namespace, *follow)
+            logs.append(Follower(log, partial(proxies.take, workload.id)))
     asyncio.run(serve(watch, followers, logs, port, say))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kafka_on_istio.access.model import to_json
 from tests.lab.conftest import System, eventually
 from verify.inside import questions
 from verify.kafka_cases import Case, Login, cases, differences, logins, verdicts, with_more
@@ -85,7 +86,7 @@ class Kafka:
 
 @pytest.fixture(scope="module")
 def kafka(system: System) -> Kafka:
-    model = system.lab.access_model()
+    model = to_json(system.lab.access_model())
 
     def password(user: str) -> str:
         secret = system.get("-n", model["kafka"]["namespace"], "secret", user)

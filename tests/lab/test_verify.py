@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kafka_on_istio.access.model import to_json
 from lab.lab import ROOT
 from tests.lab.conftest import System, eventually
 
@@ -95,7 +96,7 @@ class Proof:
 
 @pytest.fixture(scope="module")
 def proof(system: System) -> Proof:
-    return Proof(system, json.dumps(system.lab.access_model()))
+    return Proof(system, json.dumps(to_json(system.lab.access_model())))
 
 
 def finds(look: Callable[[], dict[str, str]], expected: dict[str, str]) -> None:

@@ -65,7 +65,7 @@ def readers(system: System) -> list[Path]:
 
 def test_the_page_shows_the_graph_and_counts_calls_as_they_come(system: System) -> None:
     model = system.lab.access_model()
-    versions = [edge["destination"] for edge in model["edges"] if "/recommendation-" in edge["destination"]]
+    versions = [edge.destination for edge in model.edges if "/recommendation-" in edge.destination]
     assert len(versions) == 3
     with watching(system) as (url, _), browser() as driver:
         driver.get(url)

@@ -1,4 +1,4 @@
-"""A call through the application's way in."""
+"""A call through the application's ingress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab import entry
 pytestmark = pytest.mark.unit
 
 
-def test_a_stack_that_lets_nothing_in_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
-    lab: Any = SimpleNamespace(access_model=lambda: {"entries": []})
+def test_a_stack_without_routes_has_nothing_to_call(capsys: pytest.CaptureFixture[str]) -> None:
+    lab: Any = SimpleNamespace(access_model=lambda: SimpleNamespace(entries=()))
     entry.call(lab)
     assert capsys.readouterr().out == "nothing to call: the stack has no routes\n"

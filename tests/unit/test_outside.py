@@ -10,10 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from kafka_on_istio.access.model import ExternalHost
 from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.network import OUTSIDE
-from lab.outside.hosts import DEMO, Protocol, Stand, addresses, declared, told
+from lab.outside.hosts import DEMO, Protocol, Stand, addresses, declared, described
 from lab.outside.stand_ins import Place, StandIns
 
 pytestmark = pytest.mark.unit
@@ -63,10 +64,10 @@ def test_a_host_keeps_its_address_while_others_come_and_go() -> None:
         addresses(f"host-{number}.example.com" for number in range(254))
 
 
-def test_the_lab_says_what_it_answers_itself() -> None:
-    hosts = [{"host": "db.example.com", "port": 5432, "protocol": "TCP"}]
-    assert told(hosts) == "the lab simulates hosts outside the cluster: db.example.com:5432 (TCP)"
-    assert told([]) == ""
+def test_the_lab_lists_its_stand_ins() -> None:
+    hosts = [ExternalHost("db.example.com", 5432, "TCP", ())]
+    assert described(hosts) == "the lab simulates hosts outside the cluster: db.example.com:5432 (TCP)"
+    assert described([]) == ""
 
 
 def with_stand_in(protocol: Protocol, work: Callable[[int], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,8 @@ def test_records_count_for_the_call_and_for_the_topic() -> None:
 
 def test_with_two_callers_the_callers_records_tell_the_version_that_answered() -> None:
     declared = model()
-    declared["edges"].append({**declared["edges"][0], "destination": "app/preference-v1"})
+    also = replace(declared.edges[0], destination="app/preference-v1")
+    declared = replace(declared, edges=(*declared.edges, also))
     told = {Key("log-customer", "CUSTOMER", "v1", "PREFERENCE", "v1"): 3, ONE: 10}
     found = by_edge(graph(declared), Counts(told, REPORTED))
     assert found["app/customer-v1 > app/preference-v1"] == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -45,14 +46,14 @@ def test_the_graph_has_calls_topics_and_what_is_known_of_each_edge() -> None:
 
 def test_two_declared_calls_between_the_same_are_one_edge() -> None:
     declared = model()
-    declared["edges"].append({**declared["edges"][1], "method": "POST", "path": "/x"})
-    found = graph(declared)
+    also = replace(declared.edges[1], method="POST", path="/x")
+    found = graph(replace(declared, edges=(*declared.edges, also)))
     assert len(found.edges) == 9
     assert found.edges[1].facts == (("request", "GET /"), ("port", "8080"), ("request", "POST /x"))
 
 
-def test_with_a_mesh_the_gateway_is_the_way_in() -> None:
-    declared = model() | {"mesh": {"dataPlane": "sidecar"}}
+def test_with_a_mesh_calls_enter_at_the_gateway() -> None:
+    declared = model(data_plane="sidecar")
     assert next((node.name, node.detail) for node in graph(declared).nodes) == ("gateway", "/customer")
 
 

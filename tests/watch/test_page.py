@@ -32,7 +32,7 @@ class Site:
 
     def __init__(self) -> None:
         declared = model()
-        declared["workloads"][0]["labels"]["app"] = HOSTILE
+        declared.workloads[0].labels["app"] = HOSTILE
         self.watch = Watch("made-up", graph(declared), Proxies({}))
         self.faults: dict[str, str | None] = {}
         self._loop = asyncio.new_event_loop()
