@@ -11,7 +11,7 @@ from tests.policy_pack.conftest import PACK, ROOT
 
 pytestmark = pytest.mark.unit
 
-DOCUMENT = ROOT / "docs" / "policies.md"
+DOCUMENT = ROOT / "docs" / "guard-rails.md"
 
 
 def row(rule: Rule) -> str:
