@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ import yaml
 from lab import control_plane_certificates, files
 from lab.errors import LabError
 from lab.network import Network
+from lab.ports import LOOPBACK, is_free
 from lab.processes import Process
 
 PORT: Final = 6443
 """The API server's port unless another is asked for; etcd has the two after it."""
-
-LOOPBACK: Final = "127.0.0.1"
 
 _READY_SECONDS: Final = 120
 _ATTEMPTS: Final = 3
@@ -112,9 +110,7 @@ class ControlPlane:
         etcd, api_server, _ = self.processes()
         owners = {self.port: api_server, self.port + 1: etcd, self.port + 2: etcd}
         deadline = time.monotonic() + _LINGERING_SECONDS
-        while taken := [
-            port for port, owner in owners.items() if owner.pid() is None and not _is_free(self.host, port)
-        ]:
+        while taken := [port for port, owner in owners.items() if owner.pid() is None and not is_free(self.host, port)]:
             if time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
@@ -239,24 +235,3 @@ class ControlPlane:
             "--kube-api-burst=1000",
             "--concurrent-gc-syncs=50",
         )
-
-
-def free_ports() -> int:
-    """Return a port of loopback that is free together with the two after it."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        last = 65_533
-        if port < last and all(_is_free(LOOPBACK, port + offset) for offset in (1, 2)):
-            return port
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

@@ -17,7 +17,7 @@ import orjson
 from pydantic import ValidationError
 
 from kafka_on_istio.access.model import AccessModel, from_json
-from lab import files
+from lab import files, locks
 from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
 from lab.errors import LabError
@@ -155,11 +155,11 @@ class Lab:
         path = ROOT / ".lab" / f"{self.name}.lock"
         try:
             path.parent.mkdir(exist_ok=True)
-            lock = files.lock(path)
+            lock = locks.lock(path)
         except OSError as error:
             message = f"{path}: {os.strerror(error.errno or 0)}; the lab stores its files there"
             raise LabError(message) from error
-        except files.HeldError as error:
+        except locks.HeldError as error:
             message = f"lab {self.name}: process {error.holder} is using it; wait until it ends"
             raise LabError(message) from error
         with lock:

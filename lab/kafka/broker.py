@@ -30,10 +30,10 @@ from confluent_kafka.admin import (
 )
 
 from lab import files
-from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.kafka import distribution
 from lab.kafka.properties import ADMIN, Ports, server_properties, text
+from lab.ports import free_ports
 from lab.processes import Process
 
 _PATIENCE: Final = 60.0

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from lab import cache, maven
-from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.kafka.properties import Ports, server_properties, text
+from lab.ports import free_ports
 
 VERSION: Final = "4.3.1"
 _POM: Final = Path(__file__).parent / "pom.xml"

@@ -17,9 +17,10 @@ import pytest
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
-from lab.control_plane import ControlPlane, free_ports
+from lab.control_plane import ControlPlane
 from lab.errors import LabError
 from lab.lab import ROOT, Lab
+from lab.ports import free_ports
 from lab.pulumi.engine import find
 from lab.pulumi.workspace import Workspace
 

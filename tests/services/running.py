@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.control_plane import free_ports
+from lab.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

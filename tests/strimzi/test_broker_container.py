@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.certificates import Pair
-from lab.control_plane import free_ports
 from lab.errors import LabError
+from lab.ports import free_ports
 from lab.strimzi import agent, broker_container, mounts, pods, secret_manifests
 from lab.strimzi.agent import BrokerState, Health
 from lab.strimzi.certificates import authority, issue

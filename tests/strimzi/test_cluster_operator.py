@@ -18,8 +18,9 @@ from lightkube import ApiError
 from lab.binaries.build import build
 from lab.certificates import Pair
 from lab.charts.assemble import assemble
-from lab.control_plane import ControlPlane, free_ports
+from lab.control_plane import ControlPlane
 from lab.errors import LabError
+from lab.ports import free_ports
 from lab.strimzi import cluster_operator
 from lab.strimzi.admin import KafkaUnavailableError
 from lab.strimzi.certificates import issue, lasts

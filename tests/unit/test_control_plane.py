@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.control_plane import ControlPlane, free_ports
+from lab.control_plane import ControlPlane
 from lab.errors import LabError
+from lab.ports import free_ports
 
 pytestmark = pytest.mark.unit
 

@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from kafka_on_istio.access.model import ExternalHost
-from lab.control_plane import free_ports
 from lab.errors import LabError
 from lab.network import OUTSIDE
 from lab.outside.hosts import DEMO, Protocol, Stand, addresses, declared, described
 from lab.outside.stand_ins import Place, StandIns
+from lab.ports import free_ports
 
 pytestmark = pytest.mark.unit
 

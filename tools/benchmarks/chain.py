@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lab.control_plane import free_ports
 from lab.kafka.broker import Broker
 from lab.lab import ROOT
+from lab.ports import free_ports
 from tools.benchmarks.load import CALLS, Target, compare
 
 NAMES = ("customer", "preference", "recommendation")

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from lab.binaries.build import build
 from lab.charts.assemble import assemble
-from lab.control_plane import ControlPlane, free_ports
+from lab.control_plane import ControlPlane
 from lab.lab import ROOT
+from lab.ports import free_ports
 from lab.pulumi.engine import find
 
 SYNTHETIC = Path(__file__).parent / "synthetic"

@@ -28,11 +28,11 @@ from typing import Final
 from confluent_kafka import Producer
 
 from lab import cache, files, maven
-from lab.control_plane import free_ports
 from lab.kafka import properties
 from lab.kafka.broker import Broker
 from lab.kafka.distribution import java
 from lab.lab import ROOT
+from lab.ports import free_ports
 
 STREAMS: Final = Path(__file__).parent / "streams"
 MAIN: Final = "CalledServices"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cache, files
+from lab import cache, locks
 
 pytestmark = pytest.mark.unit
 
@@ -19,9 +19,9 @@ def test_nobody_else_may_open_a_lock_which_they_could_hold_then(tmp_path: Path) 
     path = tmp_path / "lab.lock"
     path.write_text("of an earlier release")
     path.chmod(0o644)
-    with files.lock(path):
+    with locks.lock(path):
         assert path.stat().st_mode & 0o777 == 0o600
-    with files.lock(tmp_path / "new.lock"):
+    with locks.lock(tmp_path / "new.lock"):
         assert (tmp_path / "new.lock").stat().st_mode & 0o777 == 0o600
 
 
@@ -39,11 +39,11 @@ def test_a_lock_that_is_held_names_its_holder_whatever_the_file_says(tmp_path: P
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        with pytest.raises(files.HeldError) as held:
-            files.lock(path)
+        with pytest.raises(locks.HeldError) as held:
+            locks.lock(path)
         assert held.value.holder == str(other.pid)
         other.communicate()
-    with files.lock(path) as mine:
+    with locks.lock(path) as mine:
         assert not mine.closed
         with path.open() as second, pytest.raises(BlockingIOError):
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
