@@ -42,7 +42,7 @@ TEST_COMMANDS: Mapping[str, str] = {"chromedriver": "chromium-driver", "chromium
 
 @dataclass(frozen=True)
 class Machine:
-    """What matters of a machine: its system, its commands, who runs this, and where there is room."""
+    """The properties of a machine that the lab depends on."""
 
     system: str
     architecture: str
@@ -57,14 +57,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be installed, and what stands in the way, a line each with its fix."""
+    """The packages to install, and the obstacles, each a line with its fix."""
 
     packages: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
 
 
 def plan(machine: Machine, commands: Mapping[str, str] = COMMANDS) -> Plan:
-    """Say what a machine lacks, of commands that are in these packages too. Pure."""
+    """Return what a machine lacks. Pure."""
     obstacles = []
     if machine.system != "Linux" or machine.architecture not in ("x86_64", "aarch64"):
         obstacles.append(
@@ -91,7 +91,7 @@ def plan(machine: Machine, commands: Mapping[str, str] = COMMANDS) -> Plan:
 
 
 def inspect() -> Machine:
-    """Look at this machine."""
+    """Inspect this machine."""
     return Machine(
         system=platform.system(),
         architecture=platform.machine(),
@@ -162,7 +162,7 @@ def make_environment() -> str | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Set this machine up, with ``--tests`` for the tests too."""
+    """Set this machine up; ``--tests`` includes what the tests need."""
     found = plan(inspect(), {**COMMANDS, **TEST_COMMANDS} if "--tests" in arguments else COMMANDS)
     for line in found.obstacles:
         print(f"error: {line}", file=sys.stderr)

@@ -18,7 +18,7 @@ def folder() -> Path:
 
 
 def key(texts: Iterable[str], files: Iterable[Path]) -> str:
-    """Return 16 hexadecimal digits that stand for the texts, and the files' names and contents."""
+    """Return 16 hexadecimal digits of a hash of the texts, and of the files' names and contents."""
     digest = hashlib.sha256("\n".join(texts).encode())
     for file in files:
         digest.update(f"\n{file.name}\n".encode())
@@ -27,9 +27,9 @@ def key(texts: Iterable[str], files: Iterable[Path]) -> str:
 
 
 def once(name: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder ``name`` of the cache, made by ``make`` if it is not there yet.
+    """Return the folder ``name`` of the cache; ``make`` creates it if it does not exist.
 
-    It appears whole or not at all; of two processes at a time the second waits and finds the first's.
+    It appears complete or not at all; a second process waits for the first and uses its result.
 
     :param make: fills the folder that it is given.
     """

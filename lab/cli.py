@@ -123,7 +123,7 @@ next steps:
 
 
 def refuse_unprivileged() -> None:
-    """Refuse to start pods as another user than root.
+    """Require root.
 
     :raises LabError: for any other user.
     """

@@ -18,12 +18,12 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster by its kubeconfig, asked by kubectl."""
+    """A cluster, accessed with kubectl and its kubeconfig."""
 
     kubeconfig: Path
 
     def apply(self, manifests: Path) -> None:
-        """Make what a file of manifests says.
+        """Apply a file of manifests.
 
         :raises LabError: if it is refused.
         """
@@ -37,15 +37,15 @@ class Cluster:
         return self._kubectl("-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
 
     def pods(self) -> list[tuple[str, str, str]]:
-        """Return each pod's namespace and name, whether it is ready (``yes``, or what it waits for), its address."""
+        """Return each pod's namespace and name, ``yes`` or the reason why it is not ready, and its address."""
         found = orjson.loads(self._kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
         return [_row(pod) for pod in found]
 
     def find(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the object that has the identity of a manifest, with its managed fields; None if there is none.
+        """Return the object with the identity of a manifest, with its managed fields; None if it does not exist.
 
         :param inputs: a manifest: ``apiVersion``, ``kind`` and ``metadata`` are read.
-        :raises LabError: if the cluster cannot be asked.
+        :raises LabError: if the cluster cannot be reached.
         """
         names = {key: inputs["metadata"][key] for key in ("name", "namespace") if key in inputs["metadata"]}
         identity = {"apiVersion": inputs["apiVersion"], "kind": inputs["kind"], "metadata": names}
@@ -60,11 +60,11 @@ class Cluster:
         return next(iter(found.get("items", [found])), None)
 
     def show(self, arguments: list[str]) -> int:
-        """Let kubectl print something, and return its exit code."""
+        """Run kubectl with its output on the terminal, and return its exit code."""
         return subprocess.run(self.command(*arguments), check=False).returncode  # noqa: S603
 
     def show_lines(self, arguments: list[str], pattern: re.Pattern[str]) -> int:
-        """Print those lines of what kubectl prints that match as a whole, as they come; return its exit code."""
+        """Print the lines of kubectl's output that match completely, and return its exit code."""
         with subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             for line in process.stdout or ():
                 if pattern.fullmatch(line):
@@ -72,7 +72,7 @@ class Cluster:
         return process.returncode
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the words of a call of kubectl."""
+        """Return a kubectl command line."""
         kubectl = Path(sys.executable).parent / "kubectl"
         return [str(kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
 

@@ -35,8 +35,8 @@ _CIPHERS: Final = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_
 class ControlPlane:
     """One cluster's processes and the folder with its keys, logs and data (mode 700).
 
-    With a network it listens on the node's address, where pods reach it; without one on loopback, and has no node.
-    ``tethered`` processes end with whoever started them (tests); others go on until ``stop``.
+    With a network it listens on the node's address, for pods; without one it listens on loopback and has no node.
+    ``tethered`` processes end with the process that started them (tests); others run until ``stop``.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class ControlPlane:
         return [self._etcd(), self._api_server(), self._controller_manager()]
 
     def start(self, binaries: Path) -> None:
-        """Start what does not run, and wait until the API server is ready.
+        """Start the processes that do not run, and wait until the API server is ready.
 
         :param binaries: the folder that holds the commands.
         :raises LabError: if a port is taken, a part ends, or it is not ready after 120 seconds.
@@ -211,7 +211,7 @@ class ControlPlane:
         )
 
     def _for_pods(self) -> list[str]:
-        """Return what lets pods reach the API server, and it the node; nobody could be told of a loopback address."""
+        """Return the arguments with which pods reach the API server, and it the node; none on loopback."""
         if self.network is None:
             return ["--endpoint-reconciler-type=none"]
         return [

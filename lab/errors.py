@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """Something cannot be done; the message says what, why and how to fix it, one fault a line."""
+    """A fault that the user can fix; the message has a line per fault, with the reason and the fix."""

@@ -53,7 +53,7 @@ class Ids:
 
 
 def taken(ids: Ids, accounts: Iterable[tuple[str, int]], ranges: Iterable[tuple[str, str]]) -> str | None:
-    """Say who has an id of the range; None if nobody has.
+    """Return who uses an id of the range; None if nobody does.
 
     :param accounts: what has one id, with that.
     :param ranges: files in the format of subuid(5), with their text.
@@ -71,9 +71,9 @@ def taken(ids: Ids, accounts: Iterable[tuple[str, int]], ranges: Iterable[tuple[
 
 
 def refuse_taken(ids: Ids) -> None:
-    """Refuse ids that somebody else has, and a machine without user namespaces; nothing of the lab runs yet.
+    """Refuse ids that are in use, and a machine without user namespaces, before anything of the lab runs.
 
-    :raises LabError: naming who has them.
+    :raises LabError: naming who uses them.
     """
     if not _NAMESPACES.exists() or int(_NAMESPACES.read_text(encoding="ascii")) == 0:
         message = f"{_NAMESPACES} is 0 or missing: the lab's containers need user namespaces; allow some with sysctl"

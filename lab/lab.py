@@ -48,7 +48,7 @@ class Lab:
     number: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the name and the number.
 
         :raises LabError: naming the value and what is allowed.
         """
@@ -65,9 +65,9 @@ class Lab:
         return ROOT / ".lab" / self.name
 
     def network(self) -> Network:
-        """Return the lab's network: the one that it has, else the one asked for, else one that is free.
+        """Return the lab's network: its current one, the requested one, or a free one, in this order.
 
-        :raises LabError: if it has another than the one asked for.
+        :raises LabError: if its current one is not the requested one.
         """
         recorded = self.folder / "network"
         if recorded.exists():
@@ -85,10 +85,10 @@ class Lab:
         )
 
     def start(self, binaries: Path, say: Callable[[str], None]) -> None:
-        """Start what does not run: the network, the control plane, the node, and what is outside.
+        """Start the parts that do not run: network, control plane, node, and outside hosts.
 
         :param binaries: the folder with the built commands.
-        :param say: is told what goes on.
+        :param say: prints progress.
         :raises LabError: if a part cannot be started.
         """
         network = self.network()
@@ -115,7 +115,7 @@ class Lab:
         return plane.folder.exists() and plane.is_ready()
 
     def node(self, binaries: Path) -> list[Process]:
-        """Return the processes that run pods, and what is outside of the cluster.
+        """Return the processes of the node and of outside hosts.
 
         :param binaries: the folder with the built commands.
         """
@@ -148,9 +148,9 @@ class Lab:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other commands from this lab.
+        """Lock this lab against other commands.
 
-        :raises LabError: if another has it, or the folder cannot be written.
+        :raises LabError: if another command holds the lock, or the folder is not writable.
         """
         path = ROOT / ".lab" / f"{self.name}.lock"
         try:
@@ -177,21 +177,21 @@ class Lab:
         return len(self.workspace().resources())
 
     def engine(self, say: Callable[[str], None]) -> Engine:
-        """Return the engine that runs programs, building it where that was not done yet.
+        """Return the engine that runs programs; builds it if the cache does not have it.
 
         :raises LabError: if it cannot be built.
         """
         return find(self.folder / "pulumi" / "home", say)
 
     def settings(self) -> dict[str, Any]:
-        """Return what the lab's user has set for good, by key."""
+        """Return the lab's persistent settings, by key."""
         try:
             return dict(orjson.loads((self.folder / "settings.json").read_bytes()))
         except FileNotFoundError:
             return {}
 
     def rotate(self, user: str) -> None:
-        """Raise the number of a Kafka user's password, for this run and those after it."""
+        """Increase the rotation number of a Kafka user's password, for this run and later ones."""
         path = self.folder / "settings.json"
         kept = self.settings()
         rotations = kept.setdefault("userPasswordRotation", {})
@@ -214,7 +214,7 @@ class Lab:
             raise LabError(message) from error
 
     def prepare(self, config: Sequence[str] = (), program: Path = ROOT) -> Workspace:
-        """Return a program's workspace, with its settings, what was set for good and what is set for this run.
+        """Return a program's workspace, with its settings, the persistent settings, and those of this run.
 
         :param program: the folder of its project; by default that of the system itself.
         :raises LabError: if a setting is not ``key=value``, or the folder holds no Python program.
@@ -236,7 +236,7 @@ class Lab:
 
         :param command: ``up``, ``preview``, ``refresh`` or ``destroy``.
         :param options: of the Automation API's method of that name.
-        :raises LabError: if there is no engine, or another process works on the stack.
+        :raises LabError: if there is no engine, or another process uses the stack.
         """
         engine, workspace = self.engine(say), self.prepare(config, program)
         if command == "up":
@@ -245,7 +245,7 @@ class Lab:
         return operation.run(workspace, engine, command, say, **options)
 
     def listed(self, config: Sequence[str]) -> int:
-        """Print what the system's program creates where there is nothing yet, and return an exit code."""
+        """Print what the program would create in an empty cluster, and return an exit code."""
         words = [sys.executable, "-m", "harness", "preview", "--stack", STACK, "--suppress-outputs"]
         words += [word for setting in config for word in ("--config", setting)]
         # No other cluster is looked at.

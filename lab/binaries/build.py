@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 
 def minor(version: str) -> int:
-    """Return N of ``go version go1.N.M ...``; 0 where there is none."""
+    """Return N of ``go version go1.N.M ...``; 0 if there is none."""
     found = re.search(r"\bgo1\.(\d+)", version)
     return int(found[1]) if found else 0
 
@@ -215,7 +215,7 @@ def _check_space(folder: Path) -> None:
 def module_folder(path: str, say: Say = print) -> Path:
     """Return the folder of a module that the commands are built from.
 
-    :raises LabError: if it cannot be had.
+    :raises LabError: if it is not available.
     """
     go = toolchain(say)
     _run([go, "mod", "download", path])

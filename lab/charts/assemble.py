@@ -35,9 +35,9 @@ Say = Callable[[str], None]
 
 
 def assemble(target: Path, say: Say = print) -> Path:
-    """Put the charts into ``target``, made once per input in the cache, and return it.
+    """Assemble the charts once per input in the cache, copy them to ``target``, and return it.
 
-    :raises LabError: if a part cannot be had.
+    :raises LabError: if a part is not available.
     """
     own = sorted(path for name in _OWN for path in (_HERE / name).rglob("*") if path.is_file())
     files = (*own, _POM, Path(__file__), build.MODULE / "go.mod")

@@ -67,7 +67,7 @@ class Broker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Kill it, for nobody will want its data."""
+        """Kill it; its data is not needed any more."""
         self.kill()
 
     @property
@@ -91,7 +91,7 @@ class Broker:
         }
 
     def start(self) -> None:
-        """Start it if it does not run, on the data that it had; return when clients can log in.
+        """Start it with its existing data if it does not run; return when clients can log in.
 
         :raises LabError: if it does not start.
         """
@@ -112,7 +112,7 @@ class Broker:
                 self.set_password(user, password)
 
     def stop(self) -> None:
-        """Stop it in an orderly way."""
+        """Stop it gracefully."""
         self._process.stop()
 
     def kill(self) -> None:
@@ -139,7 +139,7 @@ class Broker:
         _wait(self.admin.delete_topics(list(names)))
 
     def set_password(self, user: str, password: str) -> None:
-        """Make a SCRAM-SHA-512 user, or give it another password.
+        """Create a SCRAM-SHA-512 user, or set its password.
 
         :raises KafkaException: if the broker refuses.
         """

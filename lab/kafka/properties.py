@@ -19,7 +19,7 @@ class Ports:
 
 
 def server_properties(ports: Ports, data: Path, password: str) -> dict[str, str]:
-    """Return the settings of a node that is both broker and controller, and keeps nothing in more than one copy.
+    """Return the settings of a combined broker and controller with one replica of everything.
 
     :param password: of the super user ADMIN, letters and digits.
     """

@@ -39,7 +39,7 @@ class Display:
     """A listener to the engine's events."""
 
     def __init__(self, stream: TextIO, command: str) -> None:
-        """:param stream: gets one status line on a terminal, and lines alone elsewhere.
+        """:param stream: gets a status line if it is a terminal, and plain lines otherwise.
 
         :param command: ``up``, ``preview``, ``refresh`` or ``destroy``.
         """
@@ -70,7 +70,7 @@ class Display:
             self._status.stop()
 
     def event(self, event: Any) -> None:
-        """Take an event of the Automation API (``pulumi.automation.events.EngineEvent``)."""
+        """Handle an event of the Automation API (``pulumi.automation.events.EngineEvent``)."""
         with self._lock:
             if event.resource_pre_event:
                 self._begin(event.resource_pre_event.metadata)
@@ -83,7 +83,7 @@ class Display:
             self._wait()
 
     def summary(self, seconds: float) -> str:
-        """Return one line that counts what was changed.
+        """Return one line with the number of changes.
 
         :param seconds: that the run took.
         """
@@ -92,7 +92,7 @@ class Display:
         return f"{done or 'no changes'}, {self._counts['same']} unchanged ({seconds:.0f} s)"
 
     def report(self) -> list[str]:
-        """Return what a preview or a refresh found: changes of access first, then the fields of each resource."""
+        """Return the changes of a preview or a refresh: changes of access first, then the fields of each resource."""
         access = access_changes(*self._models) if self._command == "preview" else []
         return [*access, *([""] if access and self._details else []), *self._details]
 
@@ -101,7 +101,7 @@ class Display:
         return json.dumps({"steps": self.steps})
 
     def fail(self, text: str) -> None:
-        """Show the last line of what the engine says of a failure that caused no event."""
+        """Show the last line of the engine's output after a failure without an event."""
         lines = [line.partition("error: ")[2] for line in text.splitlines() if "error: " in line]
         self._error((lines or text.strip().splitlines())[-1])
 
@@ -172,7 +172,7 @@ class Display:
 
 
 def changed(step: Any) -> list[str]:
-    """Return a line for each input that a step changes, without what the provider keeps there for itself; pure."""
+    """Return a line for each input that a step changes, without the provider's internal inputs; pure."""
     old, new = ((state.inputs or {}) if state else {} for state in (step.old, step.new))
     before, after = (
         {key: masked(value) for key, value in side.items() if not key.startswith("__")} for side in (old, new)
@@ -181,14 +181,14 @@ def changed(step: Any) -> list[str]:
 
 
 def masked(value: Any) -> Any:
-    """Return a value of the engine's events with a word in place of each secret; pure."""
+    """Return a value of the engine's events with its secrets replaced; pure."""
     if isinstance(value, dict):
         return "[secret]" if _SIGNATURE in value else {key: masked(item) for key, item in value.items()}
     return [masked(item) for item in value] if isinstance(value, list) else value
 
 
 def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str:
-    """Return the line that says what a run works on: the oldest step, and the reason that it gave last; pure.
+    """Return the status line of a run: its oldest step, and the latest reason for waiting; pure.
 
     :param begun: when each step started, by URN.
     """
@@ -201,8 +201,8 @@ def waiting(begun: dict[str, float], reasons: dict[str, str], now: float) -> str
 
 
 def _is_declared(step: Any) -> bool:
-    """Tell whether a step is of a resource that a provider makes.
+    """Tell whether a step is of a provider's resource.
 
-    A component repeats what its children say, and the engine's own (providers and the stack) are declared by nobody.
+    Components repeat their children's changes, and providers and the stack are the engine's own.
     """
     return bool(step.provider) and not step.type.startswith("pulumi:")

@@ -28,8 +28,8 @@ _ROOT: Final = Path(__file__).parent.parent.parent
 class Engine:
     """A Pulumi CLI with plugins.
 
-    ``command`` is its path. ``home`` is the lab's folder with the plugins that the lab has made; None where the CLI
-    has or fetches its own.
+    ``command`` is its path. ``home`` is the folder with the lab's plugins; None if the CLI has or fetches
+    its own.
     """
 
     command: Path
@@ -37,7 +37,7 @@ class Engine:
 
     @property
     def root(self) -> str:
-        """The folder whose ``bin`` has the CLI, as the Automation API wants it; empty where it finds it on PATH."""
+        """The folder whose ``bin`` has the CLI, as the Automation API expects it; empty if it finds the CLI on PATH."""
         root = self.command.parent.parent
         return str(root) if self.command == root / "bin" / "pulumi" else ""
 
@@ -64,7 +64,7 @@ def find(home: Path, say: Callable[[str], None]) -> Engine:
 
 
 def number_of(command: str) -> tuple[int, ...]:
-    """Return the version of a CLI as numbers; (0,) if it does not say.
+    """Return the version of a CLI as numbers; (0,) if it is unknown.
 
     :param command: its path.
     """

@@ -33,12 +33,12 @@ def run(
 ) -> int:
     """Run a command of the engine on the stack of a prepared workspace, and return an exit code.
 
-    Ctrl-C lets the engine finish its steps; a second one ends it at once.
+    Ctrl-C lets the engine finish its steps; a second one ends it immediately.
 
     :param command: a method of the Automation API's stack, such as ``up``.
     :param as_json: print the steps as JSON; everything else goes to standard error.
     :param options: its keyword arguments.
-    :raises LabError: if another process works on the stack, or what it left cannot be recorded.
+    :raises LabError: if another process uses the stack, or what it left cannot be recorded.
     """
     recover(workspace, engine, say)
     request = Request(
@@ -84,7 +84,7 @@ def _finish(child: subprocess.Popen[bytes], request: Request, say: Callable[[str
 def recover(workspace: Workspace, engine: Engine, say: Callable[[str], None]) -> None:
     """Remove the locks of an interrupted run, and record what it has created.
 
-    :raises LabError: if another process works on the stack, or the engine refuses.
+    :raises LabError: if another process uses the stack, or the engine refuses.
     """
     if recovery.wait_for_locks(workspace.locks, say):
         say("removing the lock of an interrupted run")
@@ -98,7 +98,7 @@ def recover(workspace: Workspace, engine: Engine, say: Callable[[str], None]) ->
 
 
 def pulumi(workspace: Workspace, engine: Engine, *arguments: str, text: str | None = None) -> str:
-    """Run the engine's command line on the stack, and return what it prints.
+    """Run the Pulumi CLI on the stack, and return its output.
 
     :param text: its standard input.
     :raises LabError: if it fails, with its last line.
@@ -119,7 +119,7 @@ def pulumi(workspace: Workspace, engine: Engine, *arguments: str, text: str | No
 
 
 def show(workspace: Workspace, engine: Engine, arguments: Sequence[str]) -> int:
-    """Run the engine's command line in the workspace with the terminal as it is, and return its exit code."""
+    """Run the Pulumi CLI in the workspace on the current terminal, and return its exit code."""
     words = [str(engine.command), *arguments]
     environment = workspace.environment(engine)
     return subprocess.run(words, cwd=workspace.directory, env=environment, check=False).returncode  # noqa: S603

@@ -29,7 +29,7 @@ _BCRYPT_BYTES: Final = 72
 
 
 class RandomProvider(provider.Provider):
-    """Makes passwords. Any change of an input replaces one, as in the real provider."""
+    """Generates passwords. Every change of an input replaces the password, as in the real provider."""
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
         """Refuse inputs that the real provider would refuse, and resources that only it has."""
@@ -71,7 +71,7 @@ class RandomProvider(provider.Provider):
 
 
 def plain(value: PropertyValue) -> Any:
-    """Return a property as JSON has it, whole numbers as int; None if it is not known."""
+    """Return a property as JSON, whole numbers as int; None if it is unknown."""
     content = value.value
     if isinstance(content, float) and content.is_integer():
         return int(content)
@@ -91,7 +91,7 @@ def _value(content: Any) -> PropertyValue:
 
 
 def _end_with(engine: int) -> None:
-    """End this process when the engine is gone: one that was killed cancels nothing."""
+    """End this process when the engine has ended, even if it was killed."""
     while os.getppid() == engine:
         time.sleep(1)
     os._exit(1)

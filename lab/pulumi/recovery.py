@@ -27,7 +27,7 @@ Live = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
 def holder(locks: Path, is_alive: Callable[[int], bool] = lambda pid: Path(f"/proc/{pid}").exists()) -> int | None:
-    """Return the process that holds a lock of the backend; None if there is no lock, or its holder is gone.
+    """Return the process that holds a lock of the backend; None without a lock, or if its holder has ended.
 
     :param locks: the backend's folder for the stack's locks.
     """
@@ -42,7 +42,7 @@ def holder(locks: Path, is_alive: Callable[[int], bool] = lambda pid: Path(f"/pr
 
 
 def wait_for_locks(locks: Path, say: Callable[[str], None]) -> bool:
-    """Wait for the holders of locks to end, and tell whether locks of processes that are gone are left.
+    """Wait for the holders of locks to end, and tell whether locks of ended processes are left.
 
     :raises LabError: if a holder does not end within 30 seconds.
     """
@@ -100,6 +100,6 @@ def _recorded(resource: dict[str, Any], found: Mapping[str, Any]) -> dict[str, A
 
 
 def _manager(metadata: Mapping[str, Any]) -> str | None:
-    """Return the provider's field manager of an object; each creation has a name of its own."""
+    """Return the provider's field manager of an object; each creation has its own."""
     names = [item["manager"] for item in metadata.get("managedFields") or []]
     return next((name for name in names if name.startswith("pulumi-kubernetes-")), None)

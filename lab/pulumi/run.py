@@ -44,7 +44,7 @@ class Request:
     json: bool = False
 
     def encoded(self) -> bytes:
-        """Return what the process reads."""
+        """Return the request as the process reads it."""
         return json.dumps(asdict(self)).encode()
 
 
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _end() -> None:
-    """End the engine as its command was killed: gracefully, or by force where it waits for something."""
+    """End the engine after its command was killed: gracefully, or by force if it waits."""
     signal.alarm(_GRACE)
     os.killpg(0, signal.SIGINT)
 

@@ -62,11 +62,11 @@ class Workspace:
 
     @property
     def locks(self) -> Path:
-        """Where the backend keeps the stack's locks: a file for each process that works on it."""
+        """Where the backend keeps the stack's locks: a file for each process that uses it."""
         return self.folder / "backend" / ".pulumi" / "locks" / "organization" / self.project / self.stack
 
     def checkpoint(self) -> dict[str, Any]:
-        """Return the stack's deployment as the engine saved it last; empty before the first time.
+        """Return the stack's deployment as the engine last saved it; empty before the first update.
 
         It has ``resources`` and ``pending_operations``; secrets in it are encrypted.
         """
@@ -153,7 +153,7 @@ class Workspace:
 
 
 def parse(project: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration that ``key=value`` overrides stand for; pure.
+    """Return the configuration of ``key=value`` overrides; pure.
 
     :param project: the content of ``Pulumi.yaml``, whose ``config`` declares types.
     :raises LabError: naming every override without a key and value.

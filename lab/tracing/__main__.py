@@ -28,13 +28,13 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
     async def Export(  # noqa: N802 the protocol's name
         self, request: ExportTraceServiceRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> ExportTraceServiceResponse:
-        """Take spans."""
+        """Store spans."""
         self._store.add(spans(request.resource_spans))
         return ExportTraceServiceResponse()
 
 
 async def serve() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal."""
     store = Store()
     receiver = grpc.aio.server()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Receiver(store), receiver)  # type: ignore[no-untyped-call]

@@ -17,9 +17,9 @@ _IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def trace(lab: Lab, identifier: str | None) -> list[str]:
-    """Return a trace, or the last one, as lines: its identifier, and the tree of its spans.
+    """Return a trace, or the last one, as lines: its identifier and the tree of its spans.
 
-    :raises LabError: if there is none, or the receiver does not answer.
+    :raises LabError: if it does not exist, or the receiver does not respond.
     """
     if identifier is not None and not _IDENTIFIER.fullmatch(identifier):
         message = f"trace {identifier}: must be 32 hexadecimal digits"

@@ -29,7 +29,7 @@ class Span:
 
     @classmethod
     def of(cls, message: Message, service: str) -> Span:
-        """Take a span as OTLP has it."""
+        """Convert a span of OTLP."""
         return cls(
             message.trace_id.hex(),
             message.span_id.hex(),
@@ -57,15 +57,15 @@ def _is_server(held: dict[str, Span]) -> Iterator[bool]:
 
 
 class Store:
-    """The latest traces; the one that a span came for last is the last."""
+    """The latest traces; the last trace is the one that received the last span."""
 
     def __init__(self, limit: int = 1000) -> None:
-        """:param limit: how many traces are kept."""
+        """:param limit: the number of traces to keep."""
         self._limit = limit
         self._traces: OrderedDict[str, dict[str, Span]] = OrderedDict()
 
     def add(self, found: Iterable[Span]) -> None:
-        """Take spans; the oldest traces go when there are too many."""
+        """Add spans; removes the oldest traces above the limit."""
         for span in found:
             self._traces.setdefault(span.trace, {})[span.identifier] = span
             self._traces.move_to_end(span.trace)
@@ -73,7 +73,7 @@ class Store:
             self._traces.popitem(last=False)
 
     def trace(self, identifier: str | None = None) -> list[dict[str, Any]]:
-        """Return the spans of a trace, or of the last one, by their start; empty where there is none.
+        """Return the spans of a trace, or of the last one, by their start; empty if there is none.
 
         The last one is of a call that somebody took: what sends spans here makes traces of its own.
         """
@@ -85,7 +85,7 @@ class Store:
 
 
 def tree(found: list[dict[str, Any]]) -> list[str]:
-    """Return a trace as lines, each span below the one that caused it; ``found`` is what Store.trace returns."""
+    """Return a trace as lines, each span below its parent; ``found`` is the result of Store.trace."""
     known = {span["identifier"] for span in found}
     children: dict[str, list[dict[str, Any]]] = {}
     for span in found:

@@ -10,7 +10,7 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Consumer:
-    """Where the consumer runs."""
+    """The consumer's Deployment and container."""
 
     namespace: str
     deployment: str
@@ -30,11 +30,11 @@ class Consumer:
         raise LabError(message)
 
     def logs(self, *, follow: bool) -> list[str]:
-        """Return the words by which kubectl shows its log."""
+        """Return the kubectl arguments that print its log."""
         return ["-n", self.namespace, "logs", *(["--follow"] if follow else []), *self._place()]
 
     def exec(self, *words: str) -> list[str]:
-        """Return the words by which kubectl runs a command in it, with an input."""
+        """Return the kubectl arguments that run a command in it, with standard input."""
         return ["-n", self.namespace, "exec", "-i", *self._place(), "--", *words]
 
     def _place(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ _SPAN: Final = 10.0
 
 
 class Key(NamedTuple):
-    """What the records that are counted together have in common.
+    """The fields that records of one count share.
 
     ``answered`` is the version of the destination that the reply in the record names, and empty where it names none.
     """
@@ -28,14 +28,14 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What Kafka says: records by what they have in common, and how many of each topic the group has reported."""
+    """Counts from Kafka: records by key, and the number of records of each topic that the group has committed."""
 
     records: Mapping[Key, int]
     reported: Mapping[str, int]
 
 
 def by_edge(graph: Graph, counts: Counts) -> dict[str, int | None]:
-    """Return the number of each edge by its id; None where nothing in Kafka tells it.
+    """Return the count of each edge by its id; None if Kafka does not have it.
 
     A call is told by the record of the one called where there is one caller, else by the caller's, which names the
     service, and the version if the reply did. Of a topic those are read that the group has committed.
@@ -44,7 +44,7 @@ def by_edge(graph: Graph, counts: Counts) -> dict[str, int | None]:
 
 
 def unmatched(graph: Graph, counts: Counts) -> int:
-    """Return how many records are in no declared writer's name."""
+    """Return the number of records without a declared writer."""
     writers = [(edge.target, graph.node(edge.source)) for edge in graph.edges if edge.kind is Kind.WRITE]
     return sum(
         number
@@ -92,12 +92,12 @@ def _wrote(node: Node, key: Key) -> bool:
 
 @dataclass
 class Rate:
-    """The mean of the last seconds of a count that is looked at now and then."""
+    """The mean growth of a count over the last seconds, from samples."""
 
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     def of(self, count: int, now: float) -> float:
-        """Note a count at a time in seconds, and return by how many a second it grows."""
+        """Add a count at a time in seconds, and return its growth per second."""
         if self._seen and count < self._seen[-1][1]:
             # The records are counted anew.
             self._seen.clear()

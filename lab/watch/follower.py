@@ -29,7 +29,7 @@ class Follower:
     fault: str | None = None
 
     async def run(self) -> None:
-        """Run the command until cancelled; each run that ends is a fault until the next has printed a line."""
+        """Run the command until cancelled; the end of a run is a fault until the next run prints a line."""
         while True:
             self.fault = await self._once()
             await asyncio.sleep(_PAUSE)
@@ -66,7 +66,7 @@ class Follower:
 
 
 def _why(said: str) -> str:
-    """Return the last line of what a command said, without what kubectl adds to it."""
+    """Return the last line of a command's output, without kubectl's prefix."""
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith("command terminated with")]
     return lines[-1].strip().removeprefix("error: ") if lines else "it ended"
 

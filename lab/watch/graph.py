@@ -11,7 +11,7 @@ from kafka_on_istio.access.model import AccessModel, Role, Workload
 
 
 class Kind(str, Enum):
-    """What goes along an edge: a call, records that are written, records that are read."""
+    """The kind of an edge: a call, written records, or read records."""
 
     CALL = "call"
     WRITE = "write"
@@ -22,7 +22,7 @@ class Kind(str, Enum):
 class Node:
     """A caller from outside, a version of a service, or a topic.
 
-    ``kind`` is ``entry``, ``service`` or ``topic``; ``detail`` is what is said below the name.
+    ``kind`` is ``entry``, ``service`` or ``topic``; ``detail`` is the text below the name.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """What may go from one node to another, and what is known of it: names and values, in the order to be shown."""
+    """An allowed connection from one node to another, and its facts: names and values, in display order."""
 
     source: str
     target: str
@@ -42,7 +42,7 @@ class Edge:
 
     @property
     def id(self) -> str:
-        """Names the edge in its graph."""
+        """Id of the edge in its graph."""
         return f"{self.source} > {self.target}"
 
 
@@ -54,7 +54,7 @@ class Graph:
     edges: tuple[Edge, ...]
 
     def node(self, identifier: str) -> Node:
-        """Return the node of that id; raises StopIteration when there is none."""
+        """Return the node of that id; raises StopIteration if there is none."""
         return next(node for node in self.nodes if node.id == identifier)
 
     def into(self, identifier: str) -> tuple[Edge, ...]:
@@ -80,7 +80,7 @@ def graph(model: AccessModel) -> Graph:
 
 
 def _merged(edges: Iterable[Edge]) -> tuple[Edge, ...]:
-    """Return one edge for all from one node to another, with the facts of all."""
+    """Return one edge for all that connect the same nodes, with the facts of all."""
     found: dict[str, Edge] = {}
     for edge in edges:
         before = found.get(edge.id)
@@ -126,6 +126,6 @@ def _topic(identifier: str, prefix: str) -> Node:
 
 
 def _prefix(topics: Sequence[str]) -> str:
-    """Return what all topics begin with, up to a hyphen; nothing where there is only one."""
+    """Return the common prefix of all topics, up to a hyphen; empty if there is only one topic."""
     common = commonprefix(list(topics)) if len(topics) > 1 else ""  # noqa: RUF071 of characters it is
     return common[: common.rfind("-") + 1]

@@ -36,7 +36,7 @@ class Layout:
 
 
 def layout(nodes: Sequence[str], edges: Sequence[_Link]) -> Layout:
-    """Place nodes, whose order decides where nothing else does. Edges that close a circle go backwards."""
+    """Place nodes; their order breaks ties. Edges that close a cycle go backwards."""
     layer = _layers(nodes, edges)
     rows: list[list[_Stop]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     for node in nodes:

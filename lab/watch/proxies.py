@@ -13,7 +13,7 @@ _FAILED = 400
 
 @dataclass
 class Seen:
-    """The calls, or connections, of one caller that a sidecar has seen."""
+    """The calls or connections of one caller in a sidecar's log."""
 
     calls: int = 0
     errors: int = 0
@@ -21,7 +21,7 @@ class Seen:
     tls: str = ""
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """Yield names and values, in the order to be shown."""
+        """Yield names and values, in display order."""
         yield "seen by its sidecar", str(self.calls)
         yield "errors", str(self.errors)
         if self.peer:
@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass
 class Proxies:
-    """What the access logs of sidecars tell since they are read, by the two ends of a call.
+    """The calls in the access logs of sidecars since the start, by caller and callee.
 
     ``principals`` are the workloads' ids by their identities in the mesh, without ``spiffe://``.
     """
@@ -60,6 +60,6 @@ class Proxies:
         seen.tls = " ".join(filter(None, (told.get("downstream_tls_version"), told.get("downstream_tls_cipher"))))
 
     def facts(self, source: str, target: str) -> tuple[tuple[str, str], ...]:
-        """Return what is known of the calls from one workload to another, as names and values."""
+        """Return the facts about the calls from one workload to another, as names and values."""
         seen = self._seen.get((source, target))
         return tuple(seen.facts()) if seen else ()

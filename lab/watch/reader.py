@@ -68,7 +68,7 @@ def _value(message: Message) -> bytes | None:
 
 
 def main() -> None:
-    """Count until something ends it."""
+    """Count until a signal or the end of stdin."""
     topics = os.environ["KAFKA_TOPICS"].split(",")
     consumer = Consumer(
         {

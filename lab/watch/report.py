@@ -17,12 +17,12 @@ _WINDOWS: Final = 5
 
 @dataclass
 class Report:
-    """The latest windows, and the number of calls of each group in them."""
+    """The latest windows, and their window counts."""
 
     _windows: dict[tuple[str, str], dict[tuple[str, str, str], int]] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
-        """Note a line of the log, if it is one of the report; one that comes again changes nothing."""
+        """Add a line of the log, if it belongs to the report; repeated lines are ignored."""
         found = LINE.fullmatch(line)
         if found is None:
             return

@@ -83,9 +83,9 @@ async def serve(
 
     :param followers: what tells the watch, by what is missing when it does not run.
     :param logs: what tells it more: of these, one that ends is no fault, for it does so with its pod.
-    :param port: 0 takes a free one.
-    :param say: is told the URL.
-    :raises LabError: if the port cannot be had.
+    :param port: 0 selects a free one.
+    :param say: prints the URL.
+    :raises LabError: if the port is not available.
     """
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

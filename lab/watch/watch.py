@@ -17,7 +17,7 @@ from lab.watch.report import Report
 
 @dataclass
 class Watch:
-    """What is known of a lab. It is told what the reader and the consumer say, and what is wrong with either."""
+    """The state of the page, from the reader's and the consumer's output, and their faults."""
 
     lab: str
     graph: Graph
@@ -29,7 +29,7 @@ class Watch:
     _edges: dict[str, tuple[int | None, float | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Place the nodes, once."""
+        """Place the nodes."""
         edges = [(edge.source, edge.target) for edge in self.graph.edges]
         self._layout = layout([node.id for node in self.graph.nodes], edges)
 
@@ -48,7 +48,7 @@ class Watch:
             self._edges[edge] = (count, rate)
 
     def state(self, faults: Mapping[str, str | None]) -> dict[str, Any]:
-        """Return all that the page shows, as plain JSON.
+        """Return the page's state, as plain JSON.
 
         ``lab``; ``faults``, lines; ``counted``, whether counts are there; ``unmatched``, records of no edge;
         ``graph``: ``layers``, ``breadth``, ``nodes`` (id, kind, name, detail, place) and ``edges`` (id, source,
