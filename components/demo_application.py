@@ -8,6 +8,7 @@ from kafka_on_istio.settings.settings import Settings
 
 from .demo_service import DemoService, DemoServiceArgs
 from .kafka_credentials import KafkaLogin
+from .validation import check
 
 
 class DemoApplicationArgs(TypedDict):
@@ -24,6 +25,7 @@ class DemoApplication(pulumi.ComponentResource):
     """Names of the services."""
 
     def __init__(self, name: str, args: DemoApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"DemoApplication {name}", args, DemoApplicationArgs)
         super().__init__("kafka-on-istio:index:DemoApplication", name, dict(args), opts)
         for service in args["services"]:
             DemoService(f"{name}-{service['service_name']}", service, opts=pulumi.ResourceOptions(parent=self))

@@ -1,5 +1,6 @@
 """A service of the demo application, in all its versions."""
 
+from collections.abc import Iterator
 from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
@@ -27,6 +28,7 @@ from kafka_on_istio.settings.settings import Settings
 from .kafka_credentials import KafkaLogin, kafka_environment
 from .manifest import await_annotations, deprecated, timeouts
 from .resources import ResourcesArgs
+from .validation import check
 
 _USER: Final = 10001
 """User and group id of the services, as in their image."""
@@ -104,7 +106,7 @@ class DemoService(pulumi.ComponentResource):
     """Name of the service."""
 
     def __init__(self, name: str, args: DemoServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        _check(name, args)
+        check(f"DemoService {name}", args, DemoServiceArgs, _faults(args))
         super().__init__("kafka-on-istio:index:DemoService", name, dict(args), opts)
         for version in args["versions"]:
             self._create_version(f"{name}-{version['name']}", args, version)
@@ -197,10 +199,9 @@ class DemoService(pulumi.ComponentResource):
         return args
 
 
-def _check(name: str, args: DemoServiceArgs) -> None:
-    missing = [version["name"] for version in args["versions"] if "deployment" not in version and "image" not in args]
-    if missing:
-        raise pulumi.RunError(f"DemoService {name}: image is missing; {', '.join(missing)} cannot run without one")
+def _faults(args: DemoServiceArgs) -> Iterator[str]:
+    if "image" not in args and any("deployment" not in version for version in args.get("versions", [])):
+        yield "image is missing"
 
 
 def _labels(args: DemoServiceArgs, version: DemoServiceVersionArgs) -> dict[str, str]:

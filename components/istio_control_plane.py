@@ -15,6 +15,7 @@ from kafka_on_istio.settings.settings import Settings
 from .chart import ChartSource, chart_sources, install
 from .manifest import available, custom_resource, timeouts
 from .mesh_namespace import POD_SECURITY_LABEL, labelled_namespace
+from .validation import check
 
 
 class IngressGatewayArgs(TypedDict):
@@ -74,6 +75,7 @@ class IstioControlPlane(pulumi.ComponentResource):
     """Address of its load balancer, host of its Route or DNS name in the cluster; empty without a gateway."""
 
     def __init__(self, name: str, args: IstioControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"IstioControlPlane {name}", args, IstioControlPlaneArgs)
         super().__init__("kafka-on-istio:index:IstioControlPlane", name, dict(args), opts)
 
         def chart(suffix: str, source: ChartSource, release: pulumi.Input[str], needs: pulumi.Resource) -> Chart:

@@ -13,6 +13,7 @@ from .kafka_cluster import kafka_names, mesh_identity
 from .kafka_credentials import kafka_environment
 from .kafka_user import KafkaUser
 from .manifest import deprecated, policy
+from .validation import check
 
 
 class KafkaClientArgs(TypedDict):
@@ -78,6 +79,7 @@ class KafkaClient(pulumi.ComponentResource):
     """Key of the password in that Secret."""
 
     def __init__(self, name: str, args: KafkaClientArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"KafkaClient {name}", args, KafkaClientArgs)
         super().__init__("kafka-on-istio:index:KafkaClient", name, dict(args), opts)
         below = pulumi.ResourceOptions(parent=self)
         domain = args.get("cluster_domain", "cluster.local")

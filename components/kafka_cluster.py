@@ -1,6 +1,6 @@
 """A Kafka cluster that Strimzi runs (Strimzi 1.2, ``kafka.strimzi.io/v1``)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NotRequired, Self, TypedDict
 
 import pulumi
@@ -14,7 +14,8 @@ from kafka_on_istio.settings.observability import Monitoring
 from kafka_on_istio.settings.settings import Settings
 
 from .kafka_node_pool import NodePoolArgs, create_node_pool, node_pool
-from .manifest import available, check_exclusive, custom_resource, present, timeouts
+from .manifest import available, custom_resource, present, timeouts
+from .validation import check, exclusive
 
 
 class KafkaListenerArgs(TypedDict):
@@ -114,7 +115,7 @@ class KafkaCluster(pulumi.ComponentResource):
     """Identity of the entity operator in the mesh."""
 
     def __init__(self, name: str, args: KafkaClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        check_exclusive(f"KafkaCluster {name}", args, "spec", _SPEC_INPUTS)
+        check(f"KafkaCluster {name}", args, KafkaClusterArgs, _faults(args))
         super().__init__("kafka-on-istio:index:KafkaCluster", name, dict(args), opts)
         below = pulumi.ResourceOptions(parent=self)
         pools = [
@@ -183,6 +184,12 @@ class KafkaCluster(pulumi.ComponentResource):
         if settings.topology_key:
             args["topology_key"] = settings.topology_key
         return cls("kafka", args, opts)
+
+
+def _faults(args: KafkaClusterArgs) -> Iterator[str]:
+    yield from exclusive(args, "spec", _SPEC_INPUTS)
+    for index, pool in enumerate(args.get("node_pools", [])):
+        yield from exclusive(pool, "spec", ("roles", "replicas", "storage", "resources"), f"node_pools[{index}]")
 
 
 def _spec(args: KafkaClusterArgs) -> dict[str, Any]:

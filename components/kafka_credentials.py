@@ -5,6 +5,8 @@ from typing import TypedDict
 import pulumi
 from pulumi_kubernetes.core.v1 import EnvVarArgsDict, Secret
 
+from .validation import check
+
 PASSWORD_KEY = "password"  # noqa: S105
 """Key of the password in its Secret."""
 
@@ -64,6 +66,7 @@ class KafkaCredentials(pulumi.ComponentResource):
     """Key of the password in that Secret."""
 
     def __init__(self, name: str, args: KafkaCredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"KafkaCredentials {name}", args, KafkaCredentialsArgs)
         super().__init__("kafka-on-istio:index:KafkaCredentials", name, dict(args), opts)
         secret = Secret(
             f"{name}-secret",

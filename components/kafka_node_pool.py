@@ -7,7 +7,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from kafka_on_istio.settings.kafka import NodePool, Storage, StorageType
 
-from .manifest import check_exclusive, custom_resource, merged, present
+from .manifest import custom_resource, merged, present
 from .resources import ResourcesArgs
 
 
@@ -53,7 +53,6 @@ def create_node_pool(
     opts: pulumi.ResourceOptions,
 ) -> CustomResource:
     """Create the KafkaNodePool of a cluster."""
-    check_exclusive(f"node pool {args['name']}", args, "spec", ("roles", "replicas", "storage", "resources"))
     return custom_resource(
         name,
         {

@@ -6,7 +6,8 @@ import pulumi
 
 from kafka_on_istio.settings.settings import Settings
 
-from .manifest import available, check_exclusive, custom_resource, merged, present, timeouts
+from .manifest import available, custom_resource, merged, present, timeouts
+from .validation import check, exclusive
 
 
 class KafkaTopicArgs(TypedDict):
@@ -43,7 +44,8 @@ class KafkaTopic(pulumi.ComponentResource):
     """Name of the topic."""
 
     def __init__(self, name: str, args: KafkaTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        check_exclusive(f"KafkaTopic {name}", args, "spec", ("partitions", "replicas", "config"))
+        faults = exclusive(args, "spec", ("partitions", "replicas", "config"))
+        check(f"KafkaTopic {name}", args, KafkaTopicArgs, faults)
         super().__init__("kafka-on-istio:index:KafkaTopic", name, dict(args), opts)
         resource = custom_resource(
             f"{name}-topic",

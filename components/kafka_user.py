@@ -13,6 +13,7 @@ from .kafka_acl import KafkaAclArgs, acl_faults, acl_rule
 from .kafka_cluster import kafka_names
 from .kafka_credentials import PASSWORD_KEY, KafkaCredentials, KafkaLogin
 from .manifest import available, custom_resource, timeouts
+from .validation import check
 
 
 class KafkaUserArgs(TypedDict):
@@ -49,9 +50,7 @@ class KafkaUser(pulumi.ComponentResource):
     """Host and port of the brokers."""
 
     def __init__(self, name: str, args: KafkaUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        faults = list(acl_faults(args["acls"]))
-        if faults:
-            raise pulumi.RunError("\n  ".join([f"KafkaUser {name}: the ACLs are invalid:", *faults]))
+        check(f"KafkaUser {name}", args, KafkaUserArgs, acl_faults(args.get("acls", [])))
         super().__init__("kafka-on-istio:index:KafkaUser", name, dict(args), opts)
         # FIPS mode requires 32 characters, and Strimzi writes the password into a JAAS string without escaping.
         password = RandomPassword(

@@ -80,13 +80,6 @@ def await_annotations(wait: bool) -> dict[str, str]:
     return {} if wait else {"pulumi.com/skipAwait": "true"}
 
 
-def check_exclusive(component: str, args: Mapping[str, Any], complete: str, others: Iterable[str]) -> None:
-    """Raise pulumi.RunError if ``args`` has a complete specification, and others that it would override."""
-    both = [other for other in others if other in args]
-    if complete in args and both:
-        raise pulumi.RunError(f"{component}: {complete} replaces {', '.join(both)}; set only one of them")
-
-
 def deprecated(component: pulumi.Resource, old: str, new: str) -> None:
     """Log that an input is deprecated."""
     pulumi.log.warn(f"the input {old} is deprecated and will be removed in the next release; use {new}", component)

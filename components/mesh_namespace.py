@@ -13,6 +13,7 @@ from kafka_on_istio.settings.settings import Settings
 
 from .chart import stack_owner
 from .manifest import available, deprecated, merged, policy, present
+from .validation import check
 
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 """Label by which Kubernetes enforces a Pod Security Standard in a namespace."""
@@ -86,6 +87,7 @@ class MeshNamespace(pulumi.ComponentResource):
     """Name of the namespace."""
 
     def __init__(self, name: str, args: MeshNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"MeshNamespace {name}", args, MeshNamespaceArgs)
         super().__init__("kafka-on-istio:index:MeshNamespace", name, dict(args), opts)
         for old, new in (("injected", "sidecar_injection"), ("closed", "isolated"), ("quota", "hard_quota")):
             if old in args:

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from .manifest import create_all
+from .validation import check
 
 
 class MeshSecurityArgs(TypedDict):
@@ -21,6 +22,7 @@ class MeshSecurity(pulumi.ComponentResource):
     """What was created, each as ``kind/namespace/name``."""
 
     def __init__(self, name: str, args: MeshSecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"MeshSecurity {name}", args, MeshSecurityArgs)
         super().__init__("kafka-on-istio:index:MeshSecurity", name, dict(args), opts)
         self.policy_names = pulumi.Output.from_input(create_all(name, args["policies"], self))
         self.register_outputs({"policyNames": self.policy_names})

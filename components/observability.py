@@ -11,6 +11,7 @@ from kafka_on_istio.settings.settings import Settings
 
 from .chart import ChartSource, chart_sources, install
 from .manifest import custom_resource, timeouts
+from .validation import check
 
 
 class ObservabilityArgs(TypedDict):
@@ -59,6 +60,7 @@ class Observability(pulumi.ComponentResource):
     """URL of Kiali inside the cluster."""
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"Observability {name}", args, ObservabilityArgs)
         super().__init__("kafka-on-istio:index:Observability", name, dict(args), opts)
 
         def chart(

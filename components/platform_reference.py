@@ -9,6 +9,8 @@ from kafka_on_istio.outputs import platform_output
 from kafka_on_istio.settings.errors import SettingsError
 from kafka_on_istio.settings.settings import Settings
 
+from .validation import check
+
 
 class PlatformReferenceArgs(TypedDict):
     """Arguments of a PlatformReference."""
@@ -36,6 +38,7 @@ class PlatformReference(pulumi.ComponentResource):
     """Address of the platform's gateway."""
 
     def __init__(self, name: str, args: PlatformReferenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"PlatformReference {name}", args, PlatformReferenceArgs)
         super().__init__("kafka-on-istio:index:PlatformReference", name, dict(args), opts)
         self.namespace = pulumi.Output.from_input(args["namespace"])
         self.ready: pulumi.Input[pulumi.Resource] = self

@@ -9,6 +9,7 @@ from kafka_on_istio.settings.settings import Settings
 
 from .chart import ChartSource, chart_sources, install
 from .manifest import available, timeouts
+from .validation import check
 
 
 class StrimziOperatorArgs(TypedDict):
@@ -31,6 +32,7 @@ class StrimziOperator(pulumi.ComponentResource):
     """Namespace of the operator."""
 
     def __init__(self, name: str, args: StrimziOperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check(f"StrimziOperator {name}", args, StrimziOperatorArgs)
         super().__init__("kafka-on-istio:index:StrimziOperator", name, dict(args), opts)
         chart = install(
             f"{name}-chart",

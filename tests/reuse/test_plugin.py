@@ -207,9 +207,7 @@ def test_a_specification_and_what_it_would_override_are_refused_together() -> No
     inputs = {"namespace": "kafka", "clusterName": "events", "nodePools": [{**POOL, "spec": {"replicas": 1}}]}
     with pytest.raises(grpc.RpcError) as error:
         construct("kafka-on-istio:index:KafkaCluster", inputs)
-    assert "node pool nodes: spec replaces roles, replicas, storage, resources; set only one of them" in str(
-        error.value
-    )
+    assert "node_pools[0].spec: replaces roles, replicas, storage, resources; set only one" in str(error.value)
 
 
 LOGIN = {
@@ -248,7 +246,7 @@ def test_a_service_takes_image_login_and_scaling_and_writes_the_manifests() -> N
 def test_a_service_without_an_image_is_refused() -> None:
     with pytest.raises(grpc.RpcError) as error:
         construct("kafka-on-istio:index:DemoService", {key: SERVICE[key] for key in SERVICE if key != "image"})
-    assert "DemoService orders: image is missing; orders-v1 cannot run without one" in str(error.value)
+    assert "image is missing" in str(error.value)
 
 
 def test_deprecated_inputs_work_for_another_release() -> None:
