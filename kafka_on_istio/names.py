@@ -32,6 +32,9 @@ BASE_RELEASE = "istio-base"
 ISTIOD_RELEASE = "istiod"
 """Name of the Helm release of Istio's control plane."""
 
+INJECTION_TEMPLATE = "istio-sidecar-injector"
+"""Name of the ConfigMap with the template for sidecar injection, without a revision."""
+
 CNI_RELEASE = "istio-cni"
 """Name of the Helm release of Istio's CNI plug-in."""
 

@@ -111,6 +111,8 @@ def _istiod(settings: Settings) -> ChartFacts:
             "meshConfig.*",
             "pilot.cni.enabled",
             "autoscaleMin",
+            "volumes",
+            "volumeMounts",
         ),
         services={"istiod": {"grpc-xds": 15010, "https-dns": names.ISTIOD_PORT, "https-webhook": 443}},
         workloads={"istiod": ChartWorkload("istiod", {"app": "istiod"})},

@@ -83,9 +83,15 @@ def istiod(settings: Settings) -> dict[str, Any]:
                     "opentelemetry": {"service": names.otlp_host(settings), "port": names.OTLP_GRPC_PORT},
                 }
             ],
-            # A service logs in to Kafka when it starts, which must not be before its sidecar can carry it.
+            # A service logs in to Kafka when it starts, and needs its sidecar for that.
             "defaultConfig": {"holdApplicationUntilProxyStarts": True},
         },
+        # istiod disables injection until its restart if the template does not exist when it starts. A chart's objects are
+        # created in parallel, so the pod waits for the template as a volume.
+        "volumes": [{"name": "injection-template", "configMap": {"name": names.INJECTION_TEMPLATE}}],
+        "volumeMounts": [
+            {"name": "injection-template", "mountPath": "/var/lib/istio/injection-template", "readOnly": True}
+        ],
     }
     if settings.pod_security is PodSecurity.RESTRICTED:
         values["global"]["proxy"]["seccompProfile"] = {"type": "RuntimeDefault"}

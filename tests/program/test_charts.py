@@ -88,6 +88,15 @@ def test_charts_come_from_where_istio_publishes_this_version(settings: Load) -> 
     assert all(item.version[0].isdigit() for item in releases.values() if item.version), "a range moves"
 
 
+@pytest.mark.unit
+def test_istiod_starts_once_its_injection_template_exists(settings: Load) -> None:
+    """Without it istiod disables injection; a missing ConfigMap that is not optional keeps a pod from starting."""
+    values = charts.istiod(settings())
+    (volume,) = values["volumes"]
+    assert volume["configMap"] == {"name": "istio-sidecar-injector"}
+    assert [mount["name"] for mount in values["volumeMounts"]] == [volume["name"]]
+
+
 @pytest.mark.program
 def test_kialis_signing_key_is_made_once_and_is_in_no_chart() -> None:
     preview = Program(ROOT).preview(stack="dev", outputs=DRAWN)
