@@ -86,8 +86,8 @@ def istiod(settings: Settings) -> dict[str, Any]:
             # A service logs in to Kafka when it starts, and needs its sidecar for that.
             "defaultConfig": {"holdApplicationUntilProxyStarts": True},
         },
-        # istiod disables injection until its restart if the template does not exist when it starts. A chart's objects are
-        # created in parallel, so the pod waits for the template as a volume.
+        # istiod disables injection until its restart if the template does not exist when it starts. A chart's objects
+        # are created in parallel, so the pod waits for the template as a volume.
         "volumes": [{"name": "injection-template", "configMap": {"name": names.INJECTION_TEMPLATE}}],
         "volumeMounts": [
             {"name": "injection-template", "mountPath": "/var/lib/istio/injection-template", "readOnly": True}
