@@ -1,1 +1,1 @@
-"""Runs Pulumi programs in tests, and tells what a change makes of them. README.md says how."""
+"""Runs Pulumi programs in tests, and compares what they register. See README.md."""

@@ -1,4 +1,4 @@
-"""``python -m harness``: show what a program asks for, and what differs from how it was; no cluster is looked at."""
+"""``python -m harness``: list what a program registers, and compare it with a git ref, without a cluster."""
 
 from __future__ import annotations
 

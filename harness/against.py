@@ -25,7 +25,7 @@ Notes = Callable[[Mapping[str, Any] | None, Mapping[str, Any]], list[str]]
 
 @dataclass(frozen=True)
 class Section:
-    """What was found of one stack: two graphs, of which the earlier is None for a new stack, or a fault."""
+    """The result for one stack: two graphs, the earlier one None for a new stack, or a fault."""
 
     stack: str
     before: Graph | None = None
@@ -39,11 +39,11 @@ class Section:
 
 @contextmanager
 def checked_out(directory: Path, ref: str) -> Iterator[Path]:
-    """Yield a copy of a folder as it is at a git ref, which is gone afterwards.
+    """Yield a temporary copy of a folder at a git ref.
 
-    What git ignores is no part of any ref: files that were generated here, such as charts, serve both programs.
+    Ignored files, such as generated charts, are in no ref; both programs use the current ones.
 
-    :raises HarnessError: if there is no such ref, or no git.
+    :raises HarnessError: if the ref does not exist, or git is missing.
     """
     top = Path(_git(directory, "rev-parse", "--show-toplevel").decode().strip())
     commit = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", what=ref)
@@ -73,9 +73,9 @@ def _git(directory: Path, *arguments: str, what: str = "") -> bytes:
 
 
 def section(then: Path, now: Path, stack: str, config: Mapping[str, Any]) -> Section:
-    """Run a stack's program as it was and as it is. Passwords are drawn, so that what holds them can be compared.
+    """Run a stack's program at the ref and now. Passwords have values, so that resources with them can be compared.
 
-    A stack whose settings are new held nothing before.
+    A stack with new settings was empty before.
     """
     before: Graph | None = None
     what = "the program as it was"

@@ -1,4 +1,4 @@
-"""What an update would do with the resources of one graph to make them those of another. Pure."""
+"""The changes that an update makes to turn the resources of one graph into those of another. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Step(str, Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """What would be done with one resource. ``replacing`` are the properties that cannot change in place."""
+    """The change of one resource. ``replacing`` are the properties that cannot change in place."""
 
     step: Step
     before: Resource | None
@@ -46,7 +46,7 @@ class Change:
 
 
 def compare(before: Graph, after: Graph) -> tuple[Change, ...]:
-    """Return the changes by URN, without what stays the same.
+    """Return the changes by URN, without unchanged resources.
 
     A resource is the one of before that has its URN or one of its aliases. What is inside a remote component is left
     out, for a graph does not know it, and so is what is only read. A generated name or password is taken to stay, as it
@@ -70,12 +70,12 @@ def compare(before: Graph, after: Graph) -> tuple[Change, ...]:
 
 
 def steps(changes: Iterable[Change]) -> dict[str, Step]:
-    """Return what would be done, by type and name."""
+    """Return the steps, by type and name."""
     return {change.resource.title: change.step for change in changes}
 
 
 def made(graph: Graph) -> dict[str, Resource]:
-    """Return what the program itself makes, by URN: nothing of remote components, nothing that is only read."""
+    """Return the program's own resources, by URN, without children of remote components and resources that are read."""
     below = descendants(graph.resources)
     inside = {urn for item in graph.resources if is_opaque(item) for urn in below.get(item.urn, ())}
     return {
@@ -91,7 +91,7 @@ def is_opaque(item: Resource) -> bool:
 
 
 def _paired(olds: Mapping[str, Resource], news: Mapping[str, Resource]) -> list[_Pair]:
-    """Return each resource of now with that of before which has its URN, or one that it had then."""
+    """Return each current resource with the previous one that has its URN or one of its aliases."""
     earlier: dict[str, str] = {}
 
     def find(item: Resource) -> Resource | None:
@@ -115,7 +115,7 @@ def _paired(olds: Mapping[str, Resource], news: Mapping[str, Resource]) -> list[
 
 
 def _kept_passwords(pairs: Iterable[_Pair]) -> Iterator[tuple[str, str]]:
-    """Yield the passwords that are not drawn anew, with what they were: another name may have drawn others."""
+    """Yield the passwords that are kept, with their previous values."""
     for old, new in pairs:
         if old and package_of(new.type) == "random" and not _replacing(old, new):
             for key in new.outputs.keys() & old.outputs.keys():
@@ -125,7 +125,7 @@ def _kept_passwords(pairs: Iterable[_Pair]) -> Iterator[tuple[str, str]]:
 
 
 def _kept_names(pairs: Iterable[_Pair]) -> Iterator[tuple[str, str]]:
-    """Yield the generated names of objects that are not replaced, with those that they have had."""
+    """Yield the generated names of objects that are not replaced, with their previous names."""
     for old, new in pairs:
         if old and not _replacing(old, new):
             now, then = kubernetes.generated_name(new.inputs), kubernetes.generated_name(old.inputs)
@@ -199,7 +199,7 @@ def _changed(old: Any, new: Any, path: tuple[str | int, ...] = ()) -> Iterator[t
 
 
 def _take(path: list[str | int], old: Any, new: Any) -> Any:
-    """Return ``new`` with what is at a path, or at all places that it matches, as it is in ``old``."""
+    """Return ``new`` with the values of ``old`` at a path, or at all places that it matches."""
     if not path:
         return old
     heads: list[Any] = [path[0]]

@@ -1,7 +1,7 @@
-"""What the harness tells a user instead of a traceback."""
+"""Errors that the user sees without a traceback."""
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """A program cannot be run, or graphs cannot be compared; the message is one line for each fault."""
+    """A program cannot run, or graphs cannot be compared; the message has a line per fault."""

@@ -1,4 +1,4 @@
-"""The difference of two values field by field, on lines that a reviewer reads. Pure, and without any secret."""
+"""The differences of two values by field, for a reviewer, without secrets. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST: Final = 300
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Yield a line for each field that differs, keys in order: ``+`` is new, ``-`` is gone, ``!`` has changed.
+    """Yield a line for each field that differs, keys in order: ``+`` is new, ``-`` is removed, ``!`` is changed.
 
     Items of a list are matched by name where each has one, else by what they have in common, so that one item more is
     one line more.
@@ -56,7 +56,7 @@ def _in_lists(before: list[Any], after: list[Any], path: str) -> Iterator[str]:
 
 
 def _name_of(*lists: Sequence[Any]) -> str | None:
-    """Return the key by which the items of all lists are told apart; None if there is none."""
+    """Return the key that identifies the items of all lists; None if there is none."""
     for name in _NAMES:
         keys = [[item.get(name) if isinstance(item, Mapping) else None for item in items] for items in lists]
         named = all(isinstance(key, str | int) for found in keys for key in found)
@@ -116,7 +116,7 @@ def _in_texts(before: str, after: str, path: str) -> Iterator[str]:
 
 
 def show(value: Any) -> str:
-    """Return a value on one line, keys in order, without any secret; of a long one its beginning."""
+    """Return a value on one line, keys in order, without secrets, and shortened if it is long."""
     return _short(_text(value))
 
 
@@ -141,7 +141,7 @@ def _text(value: Any) -> str:
 
 
 def tree(value: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
-    """Yield the lines of a whole value, as YAML would have them, keys in order."""
+    """Yield the lines of a value as YAML, keys in order."""
     for key in sorted(value):
         yield from _branch(f"{key}:", value[key], indent)
 

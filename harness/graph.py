@@ -1,4 +1,4 @@
-"""What a program asked for: its resources with how they hang together, its outputs and what it said."""
+"""The resource graph of a program, with its outputs and messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """The name that the program gave it."""
+        """The name in the program."""
         return urns.name_of(self.urn)
 
     @property
@@ -56,7 +56,7 @@ class Resource:
         return f"{self.type} {self.name}"
 
     def needs(self) -> Iterator[str]:
-        """Yield the URNs that the program says it depends on."""
+        """Yield the URNs of its dependencies."""
         yield from self.dependencies
         for found in self.property_dependencies.values():
             yield from found
@@ -64,7 +64,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Graph:
-    """The resources of a stack, sorted by URN, the stack's outputs, and what was said: (severity, text)."""
+    """The resources of a stack, sorted by URN, its outputs, and its messages: (severity, text)."""
 
     resources: tuple[Resource, ...]
     outputs: Properties = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Graph:
     def one(self, type_token: str, name: str | None = None) -> Resource:
         """Return the one resource of a type, or the one of that type and name.
 
-        :raises AssertionError: if there is none, or more than one; it says which there are.
+        :raises AssertionError: if there is none, or more than one, with those that exist.
         """
         found = [item for item in self.all(type_token) if name in (None, item.name)]
         if len(found) != 1:
@@ -95,9 +95,9 @@ class Graph:
         return [item for item in self.resources if item.urn in found]
 
     def depends(self, later: Resource, earlier: Resource) -> bool:
-        """Tell whether ``later`` is made after, and deleted before, ``earlier``: directly or through others.
+        """Tell whether ``later`` is created after, and deleted before, ``earlier``, directly or through others.
 
-        What is in a component waits for what the component waits for.
+        A component's children wait for the component's dependencies.
         """
         known = {item.urn: item for item in self.resources}
         below = descendants(self.resources)
@@ -121,7 +121,7 @@ EMPTY: Final = Graph(())
 
 
 def descendants(resources: Iterable[Resource]) -> dict[str, set[str]]:
-    """Return for each URN that is a parent the URNs of all resources below it."""
+    """Return the URNs of all descendants of each parent, by URN."""
     items = {item.urn: item for item in resources}
     below: dict[str, set[str]] = {}
     for item in items.values():

@@ -1,4 +1,4 @@
-"""What Pulumi's Kubernetes provider makes of inputs before it asks a cluster: generated names, secrets, replacements.
+"""How Pulumi's Kubernetes provider processes inputs without a cluster: generated names, secrets, replacements.
 
 Source: pulumi-kubernetes, ``provider/pkg/provider`` and ``provider/pkg/metadata``. Pure.
 """
@@ -92,7 +92,7 @@ def checked(urn: str, type_token: str, name: str, inputs: Properties) -> Propert
 
 
 def _is_typed(group: str, kind: str) -> bool:
-    """Tell whether the provider turns an object into Kubernetes' own type and back, which drops what is empty."""
+    """Tell whether the provider converts an object to Kubernetes' own type and back, which drops empty fields."""
     own = "." not in group or group.endswith(".k8s.io")
     return own and f"{group}/{kind}" not in _UNTYPED
 
@@ -106,7 +106,7 @@ def generated_name(inputs: Properties) -> str | None:
 
 
 def replacing(type_token: str, before: Properties, after: Properties) -> Iterator[str]:
-    """Yield the fields whose change replaces an object. A generated name alone replaces none."""
+    """Yield the fields whose change replaces an object. A generated name replaces none."""
     group, _, kind = _identity(type_token)
     fields = ["kind", "metadata.namespace", *_IMMUTABLE.get(f"{group}/{kind}", ())]
     if not (generated_name(before) and generated_name(after)):
@@ -115,14 +115,14 @@ def replacing(type_token: str, before: Properties, after: Properties) -> Iterato
 
 
 def at(value: Any, *path: str) -> Any:
-    """Return what lies at a path of keys, None where it ends early; a single key may hold dots for a path."""
+    """Return the value at a path of keys, None if it does not exist; a single key may be a path with dots."""
     for key in path[0].split(".") if len(path) == 1 else path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a value with other names in place of those that were generated."""
+    """Return a value with its generated names replaced."""
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""The difference of two graphs for a reviewer: Markdown within a length, what matters most first and kept longest.
+"""The differences of two graphs for a reviewer: Markdown of limited length, most important changes first.
 
-Pure. No secret is in the text, nor any text that is secret in one of the graphs.
+Pure. The text contains no secret of either graph.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Key = tuple[int, int]
 
 @dataclass
 class _Left:
-    """What is left out for the text to be short enough."""
+    """The parts that are left out to limit the text."""
 
     details: set[Key] = field(default_factory=set)
     outputs: set[int] = field(default_factory=set)
@@ -43,7 +43,7 @@ def document(
 ) -> str:
     """Return the Markdown for some stacks.
 
-    :param ref: what they are compared with.
+    :param ref: the git ref to compare with.
     :param first: the kinds of resources that matter most, most first: they come first, and while any other change is
         shown field by field none of them is left out.
     :param notes: gives lines for the head out of a stack's outputs before and after.
@@ -65,7 +65,7 @@ def document(
 
 @dataclass(frozen=True)
 class _Stack:
-    """A section with its changes in the order in which they are shown, ``important`` of them ahead."""
+    """A section with its changes in display order, the first ``important`` ones of important kinds."""
 
     section: Section
     changes: tuple[Change, ...]
@@ -75,7 +75,7 @@ class _Stack:
 
     @staticmethod
     def of(section: Section, first: Sequence[str]) -> _Stack:
-        """Sort a section's changes and find out what they are."""
+        """Sort and classify a section's changes."""
         changes = sorted(section.changes(), key=lambda change: _relevance(change, first))
         important = sum(_relevance(change, first)[0] < len(first) for change in changes)
         details = tuple(_folded(_title(change), "\n".join(_details(change))) for change in changes)
@@ -91,7 +91,7 @@ class _Part:
     length: int
 
     def drop(self, left: _Left) -> int:
-        """Leave it out, and return how much shorter the text is, or less."""
+        """Leave it out, and return at most how much shorter the text is."""
         if self.kind == "outputs":
             left.outputs.add(self.key[0])
         else:
@@ -100,7 +100,7 @@ class _Part:
 
 
 def _droppable(stacks: Sequence[_Stack]) -> Iterator[_Part]:
-    """Yield what can be left out, what matters least first; the rows of what matters most are not among it."""
+    """Yield the parts that can be left out, least important first; rows of important kinds are never left out."""
     places = [(number, place) for number, stack in enumerate(stacks) for place in range(len(stack.changes))]
     # The last of each stack's changes before the second last of any.
     places.sort(key=lambda key: (len(stacks[key[0]].changes) - key[1], -key[0]))
@@ -158,7 +158,7 @@ def _outputs(section: Section) -> Iterator[str]:
 
 
 def _head(sections: Sequence[Section], notes: Notes | None) -> list[str]:
-    """Return the notes' lines, each once, with the stacks that it goes for where it does not go for all."""
+    """Return the notes' lines, each once, with its stacks if it does not apply to all."""
     said: dict[str, list[str]] = {}
     sound = [section for section in sections if not section.fault]
     for section in sound if notes else ():

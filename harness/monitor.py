@@ -1,4 +1,4 @@
-"""The engine as a Pulumi program sees it: the gRPC services ``ResourceMonitor`` and ``Engine``."""
+"""The engine's side of a Pulumi program: the gRPC services ``ResourceMonitor`` and ``Engine``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def seconds(duration: str) -> float:
 
 
 def requested(request: resource_pb2.RegisterResourceRequest, recorder: Recorder) -> Resource:
-    """Return the resource that a request asks for.
+    """Return the resource of a request.
 
     :raises HarnessError: if a timeout is no duration, or there is one of its URN already.
     """
@@ -94,33 +94,33 @@ def requested(request: resource_pb2.RegisterResourceRequest, recorder: Recorder)
 
 
 class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """Hands a program's requests to a recorder."""
+    """Passes a program's requests to a recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """:param recorder: takes down what is asked for."""
+        """:param recorder: records the requests."""
         self._recorder = recorder
         self._stack_transforms: list[callback_pb2.Callback] = []
         self._transforms: dict[str, tuple[callback_pb2.Callback, ...]] = {}
 
     async def GetDeploymentInfo(self, request: Any, context: Any) -> resource_pb2.DeploymentInfo:
-        """Say which features there are."""
+        """Return the supported features."""
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES.values())
 
     async def SupportsFeature(
         self, request: resource_pb2.SupportsFeatureRequest, context: Any
     ) -> resource_pb2.SupportsFeatureResponse:
-        """Say whether there is a feature."""
+        """Tell whether a feature is supported."""
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     async def RegisterStackTransform(self, request: callback_pb2.Callback, context: Any) -> empty_pb2.Empty:
-        """Take a transform for all resources to come."""
+        """Register a transform for all later resources."""
         self._stack_transforms.append(request)
         return empty_pb2.Empty()
 
     async def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, context: Any
     ) -> resource_pb2.RegisterResourceResponse:
-        """Take a resource down."""
+        """Record a resource."""
         try:
             self._recorder.go_on()
             transforms = (*request.transforms, *self._transforms.get(request.parent, ()))
@@ -139,7 +139,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest, context: Any
     ) -> empty_pb2.Empty:
-        """Take the outputs of a component down."""
+        """Record the outputs of a component."""
         try:
             self._recorder.register_outputs(request.urn, values.decode(request.outputs))
         except HarnessError as error:
@@ -149,7 +149,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def ReadResource(
         self, request: resource_pb2.ReadResourceRequest, context: Any
     ) -> resource_pb2.ReadResourceResponse:
-        """Take a resource down that the program only reads."""
+        """Record a resource that the program reads."""
         try:
             self._recorder.go_on()
             asked = Resource(
@@ -170,7 +170,7 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         return resource_pb2.ReadResourceResponse(urn=resource.urn, properties=values.encode(resource.outputs))
 
     async def Invoke(self, request: resource_pb2.ResourceInvokeRequest, context: Any) -> provider_pb2.InvokeResponse:
-        """Answer a function with what the test supplies for it."""
+        """Return the result that the test supplies for a function."""
         try:
             answer = self._recorder.invoke(request.tok, values.decode(request.args))
         except HarnessError as error:
@@ -180,31 +180,31 @@ class ResourceMonitor(resource_pb2_grpc.ResourceMonitorServicer):
         return response
 
     async def Call(self, request: resource_pb2.ResourceCallRequest, context: Any) -> NoReturn:
-        """Refuse: what a method does only its package knows."""
+        """Refuse methods, because only their package implements them."""
         await self._refuse(HarnessError(f"the harness has no method {request.tok}: it loads no package"), context)
 
     async def RegisterPackage(
         self, request: resource_pb2.RegisterPackageRequest, context: Any
     ) -> resource_pb2.RegisterPackageResponse:
-        """Take note of nothing: a package's name is in its types."""
+        """Ignore packages: their names are in their types."""
         return resource_pb2.RegisterPackageResponse(ref=f"{request.name}@{request.version}")
 
     async def SignalAndWaitForShutdown(self, request: Any, context: Any) -> empty_pb2.Empty:
-        """Let the program go: nobody calls it back after its end."""
+        """Let the program end; nothing calls it back."""
         return empty_pb2.Empty()
 
     async def _refuse(self, error: HarnessError, context: Any) -> NoReturn:
-        """End a request; the SDK takes UNAVAILABLE for the end of the run, whose reason the recorder has."""
+        """End a request with UNAVAILABLE, which ends the program's run; the recorder has the reason."""
         self._recorder.fail(str(error))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the run has failed")
         raise AssertionError
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
-    """Takes a program's log messages."""
+    """Receives a program's log messages."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """:param recorder: gets the messages; an error among them makes the run fail."""
+        """:param recorder: receives the messages; an error fails the run."""
         self._recorder = recorder
         self._root = ""
 

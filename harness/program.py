@@ -34,7 +34,7 @@ _NOWHERE: Final = {"KUBECONFIG": os.devnull}
 
 
 class ProgramFailedError(AssertionError):
-    """A program did not run to its end; ``messages`` are the errors, ``graph`` is how far it came."""
+    """A program failed; ``messages`` are the errors, ``graph`` is what it had registered."""
 
     def __init__(self, messages: list[str], graph: Graph) -> None:
         """:param messages: the errors, in order."""
@@ -59,7 +59,7 @@ class Program:
         outputs: Outputs | None = None,
         functions: Functions | None = None,
     ) -> Graph:
-        """Run the program as a preview of a stack that has nothing yet; nothing is contacted, and nothing written.
+        """Run the program as a preview of an empty stack; contacts nothing and writes nothing.
 
         :param config: set over the stack's file and the project's defaults; structured values as they are, secrets as
             ``Secret``.
@@ -82,7 +82,7 @@ class Program:
 
 
 async def _attend(project: Project, stack: str, configuration: Configuration, recorder: Recorder) -> None:
-    """Serve a program, which has a thread and a loop of its own, until it ends."""
+    """Serve a program, which has its own thread and event loop, until it ends."""
     async with serve(recorder) as address:
         try:
             await asyncio.to_thread(contextvars.copy_context().run, _run, project, stack, configuration, address)
@@ -125,18 +125,18 @@ async def _in_stack(main: Path) -> None:
 
 
 class _LogEngine:
-    """The engine's service without debug messages: the SDK sends several a resource, each a call that blocks it."""
+    """The engine's service without debug messages: the SDK sends several per resource, each a blocking call."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = engine_pb2_grpc.EngineStub(channel)
 
     def Log(self, request: Any) -> None:  # noqa: N802 the service's word
-        """Pass on what somebody will read."""
+        """Pass on messages above debug level."""
         if request.severity != engine_pb2.DEBUG:
             self._stub.Log(request)
 
     def __getattr__(self, name: str) -> Any:
-        """Give the service's other methods as they are."""
+        """Return the service's other methods unchanged."""
         return getattr(self._stub, name)
 
 

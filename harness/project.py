@@ -1,4 +1,4 @@
-"""What a project's files say: ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``."""
+"""A project's files: ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _load_yaml(path: Path) -> dict[str, Any]:
 def load_project(directory: Path) -> Project:
     """Read ``Pulumi.yaml``.
 
-    :raises HarnessError: if there is none, or it is no Python project.
+    :raises HarnessError: if it does not exist, or the project is not in Python.
     """
     path = directory / "Pulumi.yaml"
     if not path.is_file():

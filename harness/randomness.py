@@ -1,4 +1,4 @@
-"""Outputs of ``random.RandomPassword`` for previews in which passwords have values: drawn, and the same each time."""
+"""Reproducible outputs of ``random.RandomPassword``, for previews in which passwords have values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLASSES: Final = {
 
 
 def password(resource: Resource) -> Properties:
-    """Return what a RandomPassword might come to: its result depends on its URN and inputs, and on nothing else."""
+    """Return a RandomPassword's outputs, which depend on its URN and inputs only."""
     inputs = reveal(resource.inputs)
     special = inputs.get("overrideSpecial") or _CLASSES["special"]
     enabled = [{**_CLASSES, "special": special}[name] for name in _CLASSES if inputs.get(name, True)]

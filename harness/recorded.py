@@ -1,4 +1,4 @@
-"""Graphs in the forms that the Pulumi CLI writes: a stack's state, and ``preview --json``."""
+"""Graphs in the formats of the Pulumi CLI: a stack's state, and ``preview --json``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _COMPARED: Final = (
 def from_deployment(document: Mapping[str, Any]) -> Graph:
     """Return the graph of a state: what ``pulumi stack export`` prints, or a file of a backend of files.
 
-    Of a secret that is encrypted the value is unknown.
+    The value of an encrypted secret is unknown.
     """
     deployment = document.get("deployment") or document["checkpoint"]["latest"]
     return _graph(item for item in deployment.get("resources") or () if not item.get("delete"))
@@ -65,7 +65,7 @@ def _encrypted(value: Any) -> Any:
 
 
 def from_preview(document: Mapping[str, Any]) -> Graph:
-    """Return the graph of ``pulumi preview --json``: what there would be after the update."""
+    """Return the graph of ``pulumi preview --json``: the resources after the update."""
     steps = document.get("steps") or ()
     return _graph(step["newState"] for step in steps if step.get("newState"))
 
@@ -97,7 +97,7 @@ def _is_default(item: Resource) -> bool:
 
 
 def unlike(ours: Graph, theirs: Graph) -> list[str]:
-    """Return a line for everything in which two graphs of one stack differ, such as the harness's and the engine's.
+    """Return a line for each difference of two graphs of one stack, such as the harness's and the engine's.
 
     What is inside remote components is left out, for the harness does not know it, and so are their inputs, which the
     engine does not record, and names that were generated, which differ each time.

@@ -1,4 +1,4 @@
-"""What becomes of each registration in a preview that asks nobody: its URN, what it inherits, and its outputs."""
+"""Records registrations of an offline preview: URNs, inherited options, and outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Functions = Mapping[str, Properties | Callable[[Properties], Properties]]
 
 
 class Recorder:
-    """Takes registrations down as they come."""
+    """Records registrations in their order."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Recorder:
 
     @property
     def failed(self) -> bool:
-        """Whether an error was reported; nothing is taken down from there on."""
+        """Whether an error was reported; later registrations are not recorded."""
         return any(severity == "error" for severity, _ in self._messages)
 
     def messages(self) -> tuple[tuple[str, str], ...]:
-        """Return what was said: (severity, text), without any secret that was seen."""
+        """Return the messages: (severity, text), without secrets."""
         return tuple((severity, self._scrubbed(text)) for severity, text in self._messages)
 
     def errors(self) -> list[str]:
@@ -64,13 +64,13 @@ class Recorder:
         return [text for severity, text in self.messages() if severity == "error"]
 
     def graph(self) -> Graph:
-        """Return all that was taken down."""
+        """Return the recorded graph."""
         resources = tuple(sorted(self._resources.values(), key=lambda item: item.urn))
         outputs = next((item.outputs for item in resources if item.type == urns.STACK_TYPE), {})
         return Graph(resources, outputs, self.messages())
 
     def fail(self, text: str) -> None:
-        """Report an error, unless there is one: what follows the first one follows from it."""
+        """Report an error, unless there is one: later ones follow from the first."""
         if not self.failed:
             self.say("error", text)
 
@@ -93,9 +93,9 @@ class Recorder:
             raise HarnessError("the run has failed")
 
     def urn(self, parent: str, type_token: str, name: str) -> str:
-        """Return the URN of a resource that is about to be taken down.
+        """Return the URN of a resource to record.
 
-        :raises HarnessError: if there is one of that URN already.
+        :raises HarnessError: if the URN already exists.
         """
         urn = urns.make(self._stack, self._project, parent, type_token, name)
         if urn in self._resources:
@@ -103,11 +103,11 @@ class Recorder:
         return urn
 
     def parent(self, urn: str) -> Resource:
-        """Return what a resource inherits from; without a parent it is nothing."""
+        """Return the resource that a resource inherits from; none without a parent."""
         return self._resources.get(urn, Resource("", ""))
 
     def register(self, resource: Resource) -> Resource:
-        """Take a resource down, with what becomes of its inputs and outputs."""
+        """Record a resource, with its checked inputs and its outputs."""
         if resource.custom:
             inputs = resource.inputs
             if urns.package_of(resource.type) == "kubernetes" and not urns.is_provider(resource.type):
@@ -117,7 +117,7 @@ class Recorder:
         return self._put(resource)
 
     def read(self, resource: Resource) -> Resource:
-        """Take a resource down that is there already."""
+        """Record an existing resource."""
         is_stack = resource.type == _STACK_REFERENCE
         outputs = self._referenced(resource.id) if is_stack else self._foreseen(resource)
         return self._put(replace(resource, outputs=outputs))
@@ -125,7 +125,7 @@ class Recorder:
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Take the outputs of a component down.
 
-        :raises HarnessError: if there is no such component.
+        :raises HarnessError: if the component does not exist.
         """
         if urn not in self._resources:
             raise HarnessError(f"outputs registered for {urn}, which is no resource of this run")
@@ -134,7 +134,7 @@ class Recorder:
     def invoke(self, token: str, arguments: Properties) -> Properties:
         """Return a function's result.
 
-        :raises HarnessError: if nobody supplied one.
+        :raises HarnessError: if the test supplies none.
         """
         known = self._resources.get(str(arguments.get("urn")))
         if token == _GET_RESOURCE and known:
@@ -145,7 +145,7 @@ class Recorder:
         return supplied(arguments) if callable(supplied) else supplied
 
     def _foreseen(self, resource: Resource) -> Properties:
-        """Return a resource's outputs: its inputs, and what the test supplies. The SDK takes others for unknown."""
+        """Return a resource's outputs: its inputs, and those that the test supplies. Others are unknown."""
         supplied = self._outputs.get(resource.type, {})
         # An id is never secret, whatever the program asks for.
         secret = [key for key in resource.additional_secret_outputs if key != "id"]

@@ -1,4 +1,4 @@
-"""Transforms: functions of the program that change what it registers, called back over gRPC."""
+"""Transforms: functions of the program that change its registrations, called over gRPC."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def name_of(urn: str) -> str:
 
 
 def package_of(type_token: str) -> str:
-    """Return the package that a type belongs to; a provider belongs to the package that it provides."""
+    """Return the package of a type; a provider's is the package that it provides."""
     if type_token.startswith(PROVIDER_PREFIX):
         return type_token.removeprefix(PROVIDER_PREFIX)
     return type_token.split(":", 1)[0]

@@ -41,7 +41,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that nothing shows in the clear."""
+    """A value that is never shown in the clear."""
 
     value: Any
 
@@ -75,7 +75,7 @@ def decode(struct: struct_pb2.Struct, dependencies: dict[str, set[str]] | None =
     """Turn a Struct off the wire into properties.
 
     :param dependencies: if given, gets the URNs that output values name, by their top-level property.
-    :raises ValueError: if a value has a signature that is not known.
+    :raises ValueError: if a value has an unknown signature.
     """
     result: Properties = {}
     for key, value in struct.fields.items():
@@ -190,7 +190,7 @@ def as_outputs(value: Any) -> Any:
 def from_plain(value: Any) -> Any:
     """Undo ``to_plain``. The value of an encrypted secret is unknown, as is what the CLI shows as ``[secret]``.
 
-    :raises ValueError: if a value has a signature that is not known.
+    :raises ValueError: if a value has an unknown signature.
     """
     if isinstance(value, Mapping):
         signature = value.get(_SIGNATURE)
@@ -211,12 +211,12 @@ def from_plain(value: Any) -> Any:
 
 
 def secret(value: Any) -> Secret:
-    """Mark a value as secret, once however often it is marked."""
+    """Mark a value as secret; marking twice has no further effect."""
     return value if isinstance(value, Secret) else Secret(value)
 
 
 def reveal(value: Any) -> Any:
-    """Return the value with every secret mark taken off; unknowns stay."""
+    """Return the value without secret marks; unknowns stay."""
     if isinstance(value, Secret):
         return reveal(value.value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a change lets through, and what it closes, out of the stack's output ``accessModel`` before and after. Pure."""
+"""Access that a change adds and removes, from the stack's output ``accessModel`` before and after. Pure."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _Facts = dict[_Fact, set[_Ends]]
 
 
 def access_changes(before: Model | None, after: Model | None) -> list[str]:
-    """Return a line for everything that is allowed anew (``new: ...``), or no more (``gone: ...``).
+    """Return a line for all access that is added (``new: ...``) or removed (``gone: ...``).
 
-    Versions of a service are named where it does not go for all of them. What comes and goes with a workload, such as
+    Versions of a service are named if it does not apply to all of them. What comes and goes with a workload, such as
     its way to the DNS, is not told apart from it.
 
     :param before: the output as it was, None for a stack that has none yet.
@@ -50,7 +50,7 @@ def access_changes(before: Model | None, after: Model | None) -> list[str]:
 
 
 def output_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[str]:
-    """Return the same out of all of a stack's outputs, and a line that says so if nothing changes."""
+    """Return the changes from all of a stack's outputs, or one line if nothing changes."""
     changes = access_changes((before or {}).get("accessModel"), after.get("accessModel"))
     return changes or ["access stays as it is"]
 
@@ -74,7 +74,7 @@ def _full(identifier: str, labels: Mapping[str, _Ends]) -> str:
 
 
 def _labels(model: Model) -> dict[str, _Ends]:
-    """Return service and version of each workload by its id; of one that is no service its name."""
+    """Return service and version of each workload by its id; its name if it is not a service."""
     workloads = model.get("workloads", ())
     names = [item["id"].rpartition("/")[2] for item in workloads]
     found = {}
