@@ -47,9 +47,9 @@ def main(
     as_json: bool,
     every: bool,
 ) -> None:
-    """Try what the access model allows and what it does not, out of the pods themselves.
+    """Try allowed and denied connections from the pods.
 
-    Exits with 0 if all is as declared, with 1 if not, with 2 if it could not be found out.
+    Exits with 0 if everything is as declared, 1 if not, 2 if a check could not run.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -66,9 +66,9 @@ def main(
 
 
 def _model(stack: str | None, model: str | None, pulumi: str, cwd: str) -> bytes:
-    """Return the access model from where it was said to be.
+    """Return the access model from the given source.
 
-    :raises VerifyError: if it is not there.
+    :raises VerifyError: if it is missing.
     """
     if (stack is None) == (model is None):
         raise VerifyError("--stack or --model: give one of them; it says what is expected")

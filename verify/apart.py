@@ -1,4 +1,4 @@
-"""Runs work in a process of its own: one that dies, in a native library say, takes nobody with it."""
+"""Runs work in its own process, so that a crash, such as in a native library, ends only that work."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PROCESSES = multiprocessing.get_context("spawn")
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what work returns; it and its arguments are pickled.
+    """Return the result of the work; it and its arguments are pickled.
 
-    :raises VerifyError: as the work does, and if its process ends before it is done: with the signal and the call.
+    :raises VerifyError: as the work does, and if its process ends early, with the signal and the call.
     """
     receiver, sender = _PROCESSES.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile(prefix="verify-") as traces, receiver:

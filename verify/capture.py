@@ -36,7 +36,7 @@ _LOOPBACK = "lo"
 
 
 def checks(session: ProbeSession, _: Connections) -> list[Check]:
-    """Return what could be read at each workload that has an allowed edge over the mesh."""
+    """Return what was readable at each workload with an allowed edge over the mesh."""
     model = session.model
     gateway = model.gateway
     if gateway is None or not model.entries:
@@ -67,7 +67,7 @@ def checks(session: ProbeSession, _: Connections) -> list[Check]:
 
 
 def reached(model: AccessModel, gateway: str) -> list[str]:
-    """Return the workloads that calls through the gateway come to, the gateway first. Pure."""
+    """Return the workloads that calls through the gateway reach, the gateway first. Pure."""
     found = [gateway]
     for source in found:
         called = dict.fromkeys(edge.destination for edge in model.edges if edge.method and edge.source == source)
@@ -109,7 +109,7 @@ def _call(session: ProbeSession, gateway: str, marker: str) -> Counter[str]:
 
 
 def _told(identifier: str, seen: Sequence[Mapping[str, Any]], marker: str, *, plain: bool) -> Iterator[Check]:
-    """Yield what could be read outside a workload's pods, and inside any of them.
+    """Yield what was readable outside a workload's pods, and inside any of them.
 
     :param seen: what was seen in each pod, by interface.
     """

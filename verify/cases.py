@@ -1,4 +1,4 @@
-"""Every connection that could be tried in the system, and what should become of it. Pure.
+"""Every connection that can be tried, and its expected outcome. Pure.
 
 A case goes *through* the source's own sidecar, as the application's traffic does, or *around* it, as that of the
 sidecar's user or of a pod without one. The first shows what the mesh decides by identity; the second shows what
@@ -22,7 +22,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 class Outcome(str, Enum):
-    """What becomes of a connection: it is allowed, or what refuses it, in the order in which it gets there."""
+    """The outcome of a connection: allowed, or the layer that denies it, in the order of the layers."""
 
     ALLOWED = "allowed"
     REGISTRY = "Sidecar"
@@ -37,7 +37,7 @@ class Outcome(str, Enum):
 
 
 class Kind(str, Enum):
-    """What a source is."""
+    """The kind of a source."""
 
     WORKLOAD = "workload"
     STRANGER = "stranger"
@@ -49,7 +49,7 @@ class Kind(str, Enum):
 
 
 class Way(str, Enum):
-    """Which way a connection leaves its source."""
+    """How a connection leaves its source."""
 
     THROUGH = "through its sidecar"
     AROUND = "around its sidecar"
@@ -58,7 +58,7 @@ class Way(str, Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where connections come from. ``like`` is the workload whose labels it has, and that it is but for a probe."""
+    """A source of connections. ``like`` is the workload with its labels, and the source itself unless it is a probe."""
 
     id: str
     kind: Kind
@@ -67,13 +67,13 @@ class Source:
 
     @property
     def principal(self) -> str | None:
-        """Who it is in the mesh as far as a declaration goes: nobody, for a probe."""
+        """Its declared identity in the mesh; empty for a probe."""
         return self.like.principal if self.kind is Kind.WORKLOAD else None
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is tried: from where, which way, to where. ``host`` is None where a pod's own address is to be used."""
+    """A connection to try: source, way, destination. ``host`` is None to use a pod's own address."""
 
     source: str
     way: Way
@@ -87,14 +87,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Case:
-    """A request, where it should arrive, and what should become of it."""
+    """A request, its destination, and its expected outcome."""
 
     request: Request
     destination: str
     expected: Outcome
 
     def __str__(self) -> str:
-        """Name it in one line."""
+        """Return one line."""
         request = self.request
         what = f" {request.method} {request.path}" if request.method else ""
         if request.speaks == "icmp":
@@ -109,7 +109,7 @@ class Case:
 
 
 def sources(model: AccessModel) -> list[Source]:
-    """Return the workloads, and the probes that are made for the occasion."""
+    """Return the workloads, and the probes."""
     found = [Source(it.id, Kind.WORKLOAD, it.namespace, it) for it in model.workloads]
     likes = _covering(model)
     found += [Source(f"{it.namespace}/stranger-{_name(it)}", Kind.STRANGER, it.namespace, it) for it in likes]
@@ -125,7 +125,7 @@ def _name(workload: Workload) -> str:
 
 
 def _covering(model: AccessModel) -> list[Workload]:
-    """Return few workloads that between them call all that is called by anyone over the mesh, the busiest first."""
+    """Return few workloads that together make all declared calls over the mesh, the busiest first."""
     calls = {
         workload.id: {edge.destination for edge in _mesh_edges(model) if edge.source == workload.id}
         for workload in model.workloads
@@ -158,7 +158,7 @@ def cases(model: AccessModel) -> list[Case]:
 
 
 def counts(model: AccessModel) -> dict[str, int]:
-    """Return how many cases there are of each way and expectation."""
+    """Return the number of cases of each way and expected outcome."""
     found = Counter(f"{case.request.way.value}: {case.expected.value}" for case in cases(model))
     return dict(sorted(found.items()))
 
@@ -228,7 +228,7 @@ def _calls(model: AccessModel, destination: Workload) -> list[tuple[str | None, 
 def expected(
     model: AccessModel, source: Source, destination: Workload, way: Way, port: int, method: str | None, path: str | None
 ) -> Outcome:
-    """Return what should become of a connection: the first layer that has a reason to refuse it."""
+    """Return the expected outcome of a connection: the first layer that denies it."""
     if way is Way.THROUGH and not _known(model, source, destination, port):
         return Outcome.REGISTRY
     if not _reachable(model, source, destination, port):
@@ -249,13 +249,13 @@ def expected(
 
 
 def _is_bare(model: AccessModel, destination: Workload, port: int) -> bool:
-    """Tell whether a declared port has no guard but the network."""
+    """Tell whether only NetworkPolicies protect a declared port."""
     bare = ((it.destination, it.port) for it in model.edges if it.authentication is Authentication.NETWORK)
     return (destination.id, port) in bare
 
 
 def _known(model: AccessModel, source: Source, destination: Workload, port: int) -> bool:
-    """Tell whether the source's sidecar has heard of a port of the destination."""
+    """Tell whether the source's sidecar knows a port of the destination."""
     if not destination.hosts or not destination.port(port):
         return False
     if source.namespace not in model.isolated_namespaces:
@@ -265,7 +265,7 @@ def _known(model: AccessModel, source: Source, destination: Workload, port: int)
 
 
 def _reachable(model: AccessModel, source: Source, destination: Workload, port: int) -> bool:
-    """Tell whether NetworkPolicies let the source open a connection; the gateway may be entered, not left at will."""
+    """Tell whether NetworkPolicies allow a connection; ingress of the gateway is not restricted, its egress is."""
     if destination.namespace not in model.isolated_namespaces and source.namespace not in model.isolated_namespaces:
         return source.like != model.gateway or source.namespace != source.like.namespace
     declared = any(
@@ -275,7 +275,7 @@ def _reachable(model: AccessModel, source: Source, destination: Workload, port: 
 
 
 def around(model: AccessModel, source: Source, destination: Workload) -> Iterator[Case]:
-    """Return the cases of a source and a destination that pass by the source's sidecar."""
+    """Return the cases of a source and a destination that bypass the source's sidecar."""
     return _pair(model, source, destination, Way.AROUND)
 
 
@@ -296,7 +296,7 @@ def _entries(model: AccessModel) -> Iterator[Case]:
 
 
 def by_request(found: Iterable[Case]) -> dict[Request, list[Case]]:
-    """Return cases by what is tried for them: one request may arrive at one pod or another."""
+    """Return cases by request; one request may arrive at different pods."""
     result: dict[Request, list[Case]] = {}
     for case in found:
         result.setdefault(case.request, []).append(case)

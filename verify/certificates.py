@@ -1,4 +1,4 @@
-"""What a server's certificate says. Pure."""
+"""The facts in a server's certificate. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 
 @dataclass(frozen=True)
 class Facts:
-    """The identities in a certificate, whether a root has signed it, and until when it holds."""
+    """The identities in a certificate, whether a root signed it, and its expiry."""
 
     identities: tuple[str, ...]
     signed_by_root: bool
@@ -20,7 +20,7 @@ class Facts:
 
 
 def facts(certificate: bytes, roots: str) -> Facts:
-    """Return what a certificate says.
+    """Return the facts in a certificate.
 
     :param certificate: in DER.
     :param roots: the authority's certificates, in PEM.

@@ -1,4 +1,4 @@
-"""One thing that was looked at, what should have been, and what was found."""
+"""One check: its subject, the expected and the observed result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from verify.judge import Result
 
 
 class Part(str, Enum):
-    """What can be looked at by itself."""
+    """A part of the proof that can run alone."""
 
     NETWORK = "network"
     HTTP = "http"
@@ -21,7 +21,7 @@ class Part(str, Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """A thing that was looked at; ``evidence`` is what shows what was found."""
+    """A check; ``evidence`` supports the observed result."""
 
     part: Part
     subject: str
@@ -35,7 +35,7 @@ class Check:
         return self.expected == self.found
 
     def __str__(self) -> str:
-        """Tell it in one line."""
+        """Return one line."""
         wanted = "" if self.passed else f", should be {self.expected}"
         shown = f" ({self.evidence})" if self.evidence and not self.passed else ""
         return f"{self.subject}: {self.found}{wanted}{shown}"
@@ -49,5 +49,5 @@ def of(part: Part, result: Result) -> Check:
 
 
 def words(outcome: str) -> str:
-    """Return an outcome as it is told: by what a connection is refused."""
+    """Return an outcome in words: the layer that denies a connection."""
     return outcome if outcome in ("allowed", "unknown", "nobody listens", "silence") else f"refused by {outcome}"

@@ -1,4 +1,4 @@
-"""What the proof asks of a cluster: through lightkube, and through kubectl for programs that run in pods."""
+"""The proof's requests to a cluster: with lightkube, and with kubectl for programs in pods."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Place:
 
 
 class Cluster:
-    """A cluster by its kubeconfig; what goes wrong is told as VerifyError."""
+    """A cluster, accessed with its kubeconfig; errors are VerifyErrors."""
 
     def __init__(self, kubeconfig: str, context: str | None) -> None:
-        """Find the way to the cluster.
+        """Connect to the cluster.
 
-        :raises VerifyError: if the kubeconfig does not lead to one.
+        :raises VerifyError: if the kubeconfig is invalid.
         """
         self._way = (kubeconfig, context)
         self._listing = threading.Lock()
@@ -77,11 +77,11 @@ class Cluster:
         self._kubectl = [kubectl, "--kubeconfig", kubeconfig, *(["--context", context] if context else [])]
 
     def __reduce__(self) -> tuple[type[Cluster], tuple[str, str | None]]:
-        """Be pickled as the way to the cluster: a connection is its process's own."""
+        """Pickle the kubeconfig, because a connection belongs to its process."""
         return Cluster, self._way
 
     def pods(self, namespace: str, labels: dict[str, str]) -> list[Manifest]:
-        """Return the pods with these labels that run and are not on their way out, ready ones first."""
+        """Return the running pods with these labels that are not being deleted, ready ones first."""
         found = self._list(Pod, namespace=namespace, labels=dict(labels))
         plain = [pod.to_dict() for pod in found]
         running = [
@@ -100,12 +100,12 @@ class Cluster:
         return dict(self._ask(lambda: self._client.get(ConfigMap, name, namespace=namespace)).data or {})
 
     def make(self, manifest: Manifest) -> None:
-        """Make an object."""
+        """Create an object."""
         resource = _RESOURCES[manifest["kind"]]
         self._ask(lambda: self._client.create(resource.from_dict(manifest), namespace=_where(manifest)))
 
     def remove(self, manifest: Manifest) -> None:
-        """Remove an object; one that is not there is as good."""
+        """Delete an object if it exists."""
         resource = _RESOURCES[manifest["kind"]]
         name = manifest["metadata"]["name"]
         self._ask(
@@ -116,7 +116,7 @@ class Cluster:
         )
 
     def sweep(self) -> None:
-        """Remove what earlier runs that were killed have left."""
+        """Delete what killed runs left behind."""
         for kind, resource in _RESOURCES.items():
             everywhere: Any = {} if kind == "Namespace" else {"namespace": "*"}
             found = self._list(resource, labels={LABEL: None}, **everywhere)
@@ -125,7 +125,7 @@ class Cluster:
                 self.remove({"kind": kind, "metadata": {"name": metadata.name, "namespace": metadata.namespace}})
 
     def attach(self, place: Place, container: Manifest) -> None:
-        """Give a pod an ephemeral container, unless it has it already."""
+        """Add an ephemeral container to a pod, unless it has it."""
         patch = {"spec": {"ephemeralContainers": [container]}}
         self._ask(
             lambda: self._client.patch(
@@ -138,7 +138,7 @@ class Cluster:
         )
 
     def ephemeral(self, namespace: str, pod: str) -> list[str]:
-        """Return the names of a pod's ephemeral containers that run; none if there is no such pod."""
+        """Return the names of a pod's running ephemeral containers; none if the pod does not exist."""
         found = self._ask(lambda: self._client.get(Pod, pod, namespace=namespace), missing=None)
         states = (found.to_dict().get("status", {}).get("ephemeralContainerStatuses") or []) if found else []
         return [item["name"] for item in states if "running" in (item.get("state") or {})]
@@ -146,7 +146,7 @@ class Cluster:
     def until_runs(self, place: Place) -> Manifest:
         """Wait until a container runs, and its pod's sidecar if it has one; return the pod.
 
-        :raises VerifyError: if it does not within a minute and a half.
+        :raises VerifyError: if it does not run within 90 seconds.
         """
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -166,7 +166,7 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def run(self, place: Place, program: str, seconds: float) -> bytes:
-        """Run a Python program, given on its standard input, in a container; return what it printed.
+        """Run a Python program, passed on standard input, in a container; return its output.
 
         :raises VerifyError: if it failed.
         """
@@ -225,10 +225,10 @@ class Cluster:
 
 
 def resolve() -> None:
-    """Have msgspec look at all types that answers are decoded to, before several threads decode at once.
+    """Let msgspec inspect all decoded types before several threads decode at once.
 
-    It looks at a type when it is first decoded; a thread that meets a type at which another is looking reads what is
-    not there yet, and the process ends with SIGSEGV (seen with msgspec 0.22.0: nine of ten runs of eight threads).
+    It inspects a type at its first use; a second thread that uses the type meanwhile reads incomplete data, and the
+    process ends with SIGSEGV (seen with msgspec 0.22.0: nine of ten runs of eight threads).
     """
     for resource in READ:
         msgspec.json.Decoder(resource)

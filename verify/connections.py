@@ -1,4 +1,4 @@
-"""Tries the cases: sends each source its requests, and judges by what comes back and what the sidecars logged."""
+"""Tries the cases: sends each source its requests, and evaluates responses and the sidecars' logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PER_POD = 8
 
 @dataclass(frozen=True)
 class Observation:
-    """A request that was tried: what its client saw, and what was logged at both ends."""
+    """A tried request: its client's result, and the log lines at both ends."""
 
     request: Request
     seen: Mapping[str, Any]
@@ -43,13 +43,13 @@ class Observation:
     """The workload whose pod the source's sidecar chose."""
 
     def result(self, case: Case) -> Result:
-        """Judge a case by it."""
+        """Evaluate a case with it."""
         return judge.result(case, self.seen, self.own, self.theirs.get(case.destination, ()))
 
 
 @dataclass(frozen=True)
 class _Sent:
-    """What a source's program found: when it began, and what it saw of each request."""
+    """The result of a source's program: its start time, and the result of each request."""
 
     source: str
     began: float
@@ -57,19 +57,19 @@ class _Sent:
 
 
 class Connections:
-    """The attempts of a proof."""
+    """The connections of a proof."""
 
     def __init__(self, session: ProbeSession) -> None:
         self._session = session
 
     def results(self, cases: Iterable[Case]) -> list[Result]:
-        """Try cases, and return what became of each."""
+        """Try cases, and return the outcome of each."""
         wanted = by_request(cases)
         observations = self.observe(wanted)
         return [_verdict(case, observations[request]) for request, of in wanted.items() for case in of]
 
     def observe(self, wanted: Mapping[Request, list[Case]]) -> dict[Request, list[Observation]]:
-        """Try requests until each of their cases has been met, or there is no hope of it."""
+        """Try requests until each of their cases has an outcome, or cannot get one."""
         observations: dict[Request, list[Observation]] = {request: [] for request in wanted}
         missing = list(wanted)
         for _ in range(_ROUNDS if missing else 0):
@@ -109,7 +109,7 @@ class Connections:
         return wanted
 
     def _explained(self, sent: list[_Sent]) -> list[Observation]:
-        """Read the logs until they explain all that was seen, and tell of both ends of what was let through."""
+        """Read the logs until they explain all results, with both ends of allowed connections."""
         deadline = time.monotonic() + _LOG_SECONDS
         while True:
             logs = self._logs(sent)
@@ -119,14 +119,14 @@ class Connections:
             time.sleep(0.5)
 
     def _is_told(self, observation: Observation) -> bool:
-        """Tell whether the server's sidecar has logged what arrived there; of what was refused it may say nothing."""
+        """Tell whether the server's sidecar has logged the arrival; it may not log denied connections."""
         arrived = observation.arrived
         if arrived is None or not self._session.model.workload(arrived).sidecar:
             return True
         return bool(observation.theirs.get(arrived)) or _outcome(observation) is not Outcome.ALLOWED
 
     def _logs(self, sent: list[_Sent]) -> dict[str, list[Line]]:
-        """Return what sidecars logged since the first of the programs began."""
+        """Return the sidecars' log lines since the first program started."""
         since = min(one.began for one in sent)
         workloads = [it.id for it in self._session.model.workloads if it.sidecar]
         names = list(dict.fromkeys([*(one.source for one in sent), *workloads]))
@@ -172,7 +172,7 @@ def _is_explained(observation: Observation) -> bool:
 
 
 def _is_settled(observations: Iterable[Observation], cases: Iterable[Case]) -> bool:
-    """Tell whether each case has been met by a request of which it is known what became of it."""
+    """Tell whether each case has a request with a known outcome."""
     known = [it for it in observations if _is_explained(it)]
     return all(any(_concerns(it, case) for it in known) for case in cases)
 
@@ -183,7 +183,7 @@ def _times(cases: list[Case]) -> int:
 
 
 def _concerns(observation: Observation, case: Case) -> bool:
-    """Tell whether a request arrived where a case says, or was refused before it was decided where to go."""
+    """Tell whether a request arrived at a case's destination, or was denied before its destination was chosen."""
     if observation.request.pod_of == case.destination or observation.arrived in (None, case.destination):
         return True
     return case.expected is Outcome.NETWORK and observation.result(case).outcome is Outcome.NETWORK

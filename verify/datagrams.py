@@ -1,6 +1,6 @@
-"""What could be sent without TCP: datagrams of UDP, and echo requests of ICMP. Pure.
+"""Connections without TCP: UDP datagrams and ICMP echo requests. Pure.
 
-Nothing in the system is declared for either, and no sidecar takes them over: NetworkPolicies alone hold them back.
+Neither is declared in the system, and sidecars do not handle them: only NetworkPolicies deny them.
 Kubernetes leaves open whether these apply to ICMP; the proof expects it, as a closed pod that answers echoes tells who
 is there and carries data in them.
 """
@@ -17,7 +17,7 @@ DNS, ISTIOD = 53, 15012
 
 
 def cases(model: AccessModel) -> list[Case]:
-    """Return the cases of each source and each workload, where NetworkPolicies close one of the two."""
+    """Return the cases of each source and each workload, if NetworkPolicies isolate one of the two."""
     return [
         case
         for source in sources(model)

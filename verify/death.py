@@ -1,4 +1,4 @@
-"""How a process ended that did not end by itself. Pure."""
+"""How a process was ended. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CURRENT = "Current thread"
 
 
 def cause(code: int, said: str) -> str | None:
-    """Return which signal ended a process, and in which call; None if it ended by itself.
+    """Return the signal that ended a process, and the call; None if it exited.
 
     :param code: its exit code: negative as Python has it, above 128 as a shell has it.
     :param said: what faulthandler wrote, if it wrote anything.

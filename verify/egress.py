@@ -1,4 +1,4 @@
-"""What workloads may reach outside the cluster. Pure."""
+"""Egress of workloads to outside hosts. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STANDARD = {80: "http", 443: "https"}
 
 
 def cases(model: AccessModel) -> list[Case]:
-    """Return each workload's attempts to get out: to every declared host, and to an address that nobody declared."""
+    """Return each workload's egress cases: to every declared host, and to an undeclared address."""
     everyone = [source for source in sources(model) if source.kind is Kind.WORKLOAD]
     return [case for source in everyone for case in _of(model, source)]
 

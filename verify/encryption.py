@@ -1,4 +1,4 @@
-"""Looks at each allowed edge: which TLS, who is at its two ends, and what comes of leaving TLS or a certificate out."""
+"""Checks each allowed edge: its TLS, the identities at both ends, and attempts without TLS or a certificate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROOT = ("istio-ca-root-cert", "root-cert.pem")
 
 
 def checks(session: ProbeSession, connections: Connections) -> list[Check]:
-    """Return what there is to say of every edge that is allowed by Istio's mutual TLS."""
+    """Return the checks of every edge that Istio's mutual TLS allows."""
     model = session.model
     called = by_request(case for case in cases(model) if _is_edge(model, case))
     used = connections.observe(called)
@@ -57,7 +57,7 @@ def _case(edge: Edge, speaks: str) -> Case:
 
 
 def _used(model: AccessModel, edge: Edge, met: list[Observation]) -> Iterator[Check]:
-    """Yield what the sidecars at both ends logged of the declared call."""
+    """Yield the log lines of the sidecars at both ends of the declared call."""
     client, server = model.workload(edge.source), model.workload(edge.destination)
     own = [it.own for it in met if it.own]
     theirs = [line for it in met for line in it.theirs.get(edge.destination, ()) if line.get("downstream_tls_version")]
@@ -76,7 +76,7 @@ def _used(model: AccessModel, edge: Edge, met: list[Observation]) -> Iterator[Ch
 
 
 def _bare(model: AccessModel, edge: Edge, bare: Mapping[Request, list[Observation]], root: str) -> Iterator[Check]:
-    """Yield what came of plaintext, and of TLS without a certificate of the client's own."""
+    """Yield the outcomes of plaintext, and of TLS without a client certificate."""
     plain = _case(edge, "http")
     result = bare[plain.request][-1].result(plain)
     refused = f"refused by {Outcome.MUTUAL_TLS.value}"

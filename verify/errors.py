@@ -1,7 +1,7 @@
-"""The fault that is told in one line."""
+"""The error that is printed as one line."""
 
 from __future__ import annotations
 
 
 class VerifyError(Exception):
-    """What keeps the proof from being made; its text says what is wrong and what to do."""
+    """The proof cannot run; the message gives the reason and the fix."""

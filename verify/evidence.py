@@ -1,4 +1,4 @@
-"""What Envoy's access logs tell about connections. Pure."""
+"""Facts about connections in Envoy's access logs. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Line = dict[str, Any]
 
 
 def lines(log: Iterable[str], since: float) -> list[Line]:
-    """Return the access log's lines among what a sidecar says, of what began at a time or later.
+    """Return the access log's lines in a sidecar's log, of connections that started at a time or later.
 
     :param since: in seconds since 1970, by the clock of the sidecar's node.
     """
@@ -40,17 +40,17 @@ def by_connection(found: Iterable[Line]) -> dict[tuple[str, str], Line]:
 
 
 def is_black_hole(line: Line) -> bool:
-    """Tell whether a sidecar did not know where to go (``BlackHoleCluster``, or a route that refuses all)."""
+    """Tell whether a sidecar did not know the destination (``BlackHoleCluster``, or a route that denies all)."""
     return "BlackHoleCluster" in str(line.get("upstream_cluster")) or line.get("route_name") == "block_all"
 
 
 def is_unreached(line: Line) -> bool:
-    """Tell whether a sidecar could not connect to where it was to go."""
+    """Tell whether a sidecar could not connect to the destination."""
     return "UF" in str(line.get("response_flags")).split(",")
 
 
 def is_connected(line: Line) -> bool:
-    """Tell whether a sidecar has connected: it names the other end only then, and when it has failed to."""
+    """Tell whether a sidecar connected: it logs the other end only then, and after a failed attempt."""
     return line.get("upstream_host") not in (None, "-", "") and not is_unreached(line)
 
 
@@ -60,13 +60,13 @@ def leads_to(line: Line, name: str) -> bool:
 
 
 def is_denied(line: Line) -> bool:
-    """Tell whether an AuthorizationPolicy refused it."""
+    """Tell whether an AuthorizationPolicy denied it."""
     said = f"{line.get('response_code_details')} {line.get('connection_termination_details')}"
     return "rbac_access_denied" in said
 
 
 def is_plaintext_refused(line: Line) -> bool:
-    """Tell whether mutual TLS was missed: no chain of filters takes a connection without it."""
+    """Tell whether it lacked mutual TLS: no filter chain accepts a connection without it."""
     return line.get("response_code_details") == "filter_chain_not_found"
 
 
@@ -76,6 +76,6 @@ def host(address: object) -> str:
 
 
 def port(address: object) -> int:
-    """Return an address's port, 0 where there is none."""
+    """Return an address's port; 0 if there is none."""
     text = str(address or "").rpartition(":")[2]
     return int(text) if text.isdigit() else 0

@@ -1,4 +1,4 @@
-"""What could be reached by IPv6, where pods have such addresses besides those of IPv4. Pure."""
+"""Connections over IPv6, for pods with IPv6 addresses. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NONE = "no IPv6 address"
 
 
 def cases(model: AccessModel, addresses: Addresses) -> list[Case]:
-    """Return the cases around sidecars that IPv4 has too, for each address: the same should become of them."""
+    """Return the cases around sidecars for each IPv6 address, with the expected outcomes of IPv4."""
     return [
         Case(replace(case.request, host=address), case.destination, case.expected)
         for source in sources(model)
@@ -30,7 +30,7 @@ def cases(model: AccessModel, addresses: Addresses) -> list[Case]:
 
 
 def without(addresses: Addresses) -> Iterator[Check]:
-    """Return a check for each pod that has no such address, so that there is nothing to try."""
+    """Return a check for each pod without an IPv6 address, where there is nothing to try."""
     for identifier, found in addresses.items():
         for pod, own in found.items():
             if not own:
@@ -38,7 +38,7 @@ def without(addresses: Addresses) -> Iterator[Check]:
 
 
 def judged(result: Result) -> Result:
-    """Let a declared port be closed: servers need not listen by IPv6."""
+    """Accept that nothing listens on a declared port: servers need not listen on IPv6."""
     if result.outcome is Outcome.NOBODY and result.case.expected is not Outcome.NETWORK:
         return replace(result, outcome=result.case.expected)
     return result

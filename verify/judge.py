@@ -1,4 +1,4 @@
-"""What became of a connection, out of what its client saw and what the sidecars logged. Pure."""
+"""The outcome of a connection, from its client's result and the sidecars' logs. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTSIDE = ("https", "tcp")
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a case, and what shows it."""
+    """The outcome of a case, and its evidence."""
 
     case: Case
     outcome: Outcome
@@ -42,7 +42,7 @@ class Result:
 
 
 def result(case: Case, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> Result:
-    """Judge a case; for ``own`` and ``theirs`` see ``outcome``."""
+    """Evaluate a case; for ``own`` and ``theirs`` see ``outcome``."""
     request = case.request
     found, shown = outcome(request.way, request.speaks, seen, own, theirs, request.host)
     return Result(case, found, shown, seen.get("icmp") in _PROHIBITED)
@@ -51,7 +51,7 @@ def result(case: Case, seen: Seen, own: Line | None, theirs: Sequence[Line]) -> 
 def outcome(
     way: Way, speaks: str, seen: Seen, own: Line | None, theirs: Sequence[Line], host: str | None = None
 ) -> tuple[Outcome, str]:
-    """Return what became of a connection, and what shows it.
+    """Return the outcome of a connection, and its evidence.
 
     :param host: the name that was called, if one was.
     :param own: the line of the source's sidecar, where the connection went through one.
@@ -85,14 +85,14 @@ def _is_beyond(speaks: str, own: Line) -> bool:
 
 
 def _entered(seen: Seen, own: Line) -> Outcome:
-    """Judge by the gateway alone: what it hands on is let in, whatever a service says to it."""
+    """Evaluate the gateway only: what it forwards is allowed, whatever the service responds."""
     if evidence.is_denied(own):
         return Outcome.AUTHORIZATION
     return Outcome.ALLOWED if own.get("upstream_host") and seen.get("status") else Outcome.UNKNOWN
 
 
 def _left(own: Line, host: str | None, shown: str) -> tuple[Outcome, str]:
-    """Judge by the source's sidecar alone, which connects before anything is said to a host outside."""
+    """Evaluate the source's sidecar only, which connects before it sends anything to an outside host."""
     if host and not evidence.leads_to(own, host):
         # Of plain TCP a sidecar knows the port alone, and leads all of it to the one host that it knows there.
         return Outcome.REGISTRY, f"{shown}; led to {own.get('upstream_cluster')}"

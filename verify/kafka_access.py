@@ -1,4 +1,4 @@
-"""Asks Kafka, out of its users' own pods and so over the mesh, what each user may do, and who gets in at all."""
+"""Checks from the users' own pods, over the mesh, what each Kafka user may do, and which logins succeed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _plain(found: list[Any]) -> list[list[str]]:
 
 
 def _run(session: ProbeSession, user: KafkaUser, question: str) -> list[bool]:
-    """Run a question in a pod of a user; passwords are on its standard input and nowhere else."""
+    """Run a question in a pod of a user; passwords are on its standard input only."""
     program = f"{inspect.getsource(questions)}\nimport json\nprint(json.dumps([bool(it) for it in {question}]))\n"
     # What is imported from __future__ must come first.
     head, _, rest = program.partition("from __future__ import annotations\n")

@@ -1,4 +1,4 @@
-"""All that could be asked of Kafka, and whether the access model allows it: every user, resource and operation."""
+"""Every combination of Kafka user, resource and operation, and whether the access model allows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCRAM = "SCRAM-SHA-512"
 
 
 class Case(NamedTuple):
-    """A user that does one thing with one resource."""
+    """One operation of a user on a resource."""
 
     user: str
     resource: str
@@ -50,7 +50,7 @@ class Login(NamedTuple):
 
 
 def cases(model: Mapping[str, Any]) -> list[Case]:
-    """Return every case. Next to each declared name is one that begins with it: an ACL is for the very name.
+    """Return every case, with a name that starts with each declared name, because ACLs are for exact names.
 
     :param model: the stack's output ``accessModel``.
     """
@@ -92,7 +92,7 @@ def with_more(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def logins(model: Mapping[str, Any]) -> dict[Login, bool]:
-    """Return every way to connect, and whether it leads in: users' own passwords alone do, by SCRAM-SHA-512."""
+    """Return every way to log in, and whether it succeeds: only users' own passwords do, with SCRAM-SHA-512."""
     users = [user["name"] for user in model["users"]]
     tried = [Login(user, SCRAM, password) for user in (*users, "unknown") for password in (*users, "wrong", "")]
     tried += [Login(user, mechanism, user) for user in users for mechanism in ("SCRAM-SHA-256", "PLAIN")]

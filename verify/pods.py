@@ -1,4 +1,4 @@
-"""What is put into the cluster for the time of a proof, as manifests. Pure."""
+"""The manifests of a proof's temporary objects. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ephemeral(name: str, image: str, context: Manifest) -> Manifest:
 
 
 def namespace(run: str) -> Manifest:
-    """Return the namespace for the probe that is elsewhere."""
+    """Return the namespace of the probe outside the system's namespaces."""
     labels = {LABEL: run, "istio-injection": "enabled"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"verify-{run}", "labels": labels}}
 
@@ -61,7 +61,7 @@ def account(run: str, where: str) -> Manifest:
 
 
 def probe(run: str, source: Source, where: str, image: str) -> Manifest:
-    """Return the pod of a probe. It is never ready, so that no Service leads to it although it has the labels."""
+    """Return the pod of a probe. It is never ready, so that no Service selects it despite its labels."""
     name = f"verify-{run}-{source.id.rpartition('/')[2]}"
     labels = {**source.like.labels, LABEL: run, "sidecar.istio.io/inject": str(source.kind is not Kind.PLAIN).lower()}
     return {

@@ -20,11 +20,11 @@ Work = Callable[[ProbeSession, Connections], list[Check]]
 def prove(
     cluster: Cluster, model: AccessModel, parts: Collection[Part], image: str | None, say: Callable[[str], None]
 ) -> list[Check]:
-    """Look at parts of a system, and return all checks.
+    """Run parts of the proof, and return all checks.
 
     :param image: that of the containers in which programs run; the services' own without one.
-    :param say: is told which part goes on.
-    :raises VerifyError: if it cannot be begun, as when a workload has no pod.
+    :param say: prints progress.
+    :raises VerifyError: if it cannot start, such as when a workload has no pod.
     """
     found: list[Check] = []
     with ProbeSession(cluster, model, image) as session:
@@ -39,7 +39,7 @@ def prove(
 
 
 def looked(part: Part, session: ProbeSession) -> list[Check]:
-    """Return a part's checks; that it could not be looked at is a failure, and keeps nobody from the other parts."""
+    """Return a part's checks; a part that cannot run is a failed check, and other parts still run."""
     try:
         checks: list[Check] = apart(look, part, session)
     except VerifyError as error:
@@ -50,7 +50,7 @@ def looked(part: Part, session: ProbeSession) -> list[Check]:
 def look(part: Part, session: ProbeSession) -> list[Check]:
     """Return a part's checks.
 
-    :raises VerifyError: if it cannot be looked at.
+    :raises VerifyError: if it cannot run.
     """
     return _WORK[part](session, Connections(session))
 

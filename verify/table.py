@@ -1,4 +1,4 @@
-"""What was found, as a table and as JSON. Pure."""
+"""The results, as a table and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verify.check import Check
 
 
 def table(checks: Sequence[Check], *, every: bool = False) -> str:
-    """Return a row for each kind of finding with its number, and a line for each that is not as declared.
+    """Return a row for each kind of result with its number, and a line for each failed check.
 
     :param every: a line for each check.
     """
@@ -29,7 +29,7 @@ def table(checks: Sequence[Check], *, every: bool = False) -> str:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """Return how many checks there were and how many failed, in one line."""
+    """Return the numbers of checks and failures, in one line."""
     failed = len(_failed(checks))
     what = "all as declared" if not failed else f"{failed} not as declared"
     return f"{len(checks)} checks: {what}"

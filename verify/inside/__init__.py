@@ -1,1 +1,1 @@
-"""Programs that are sent into pods as source; none imports anything of this project."""
+"""Programs that run in pods; none imports anything of this project."""

@@ -1,4 +1,4 @@
-"""What can be read on a pod's network, packet by packet.
+"""Captures the packets on a pod's network.
 
 Sent into a pod as source and run by its Python as root with NET_RAW, so it imports nothing but the standard library.
 """

@@ -1,4 +1,4 @@
-"""What a pod can reach: connections tried one by one, and exactly what came of each.
+"""Tries connections from a pod one by one, and returns the exact result of each.
 
 Sent into a pod as source and run by its Python, so it imports nothing but the standard library.
 """
@@ -45,7 +45,7 @@ _API_VERSIONS = b"\x00\x00\x00\x13\x00\x12\x00\x00\x00\x00\x00\x01\x00\x09questi
 
 
 def attempts(wanted: list[dict[str, Any]], seconds: float, user: int | None = None) -> list[dict[str, Any]]:
-    """Try every connection and return what came of each, in the same order.
+    """Try every connection and return the results, in the same order.
 
     A connection is ``{speaks, host, port}`` and, where it speaks ``http``, ``{method, path, headers}``; it may also
     speak ``https``, ``tcp``, ``kafka``, ``tls``, ``mesh`` (TLS as between sidecars), ``udp`` or ``icmp``. What came of
@@ -115,7 +115,7 @@ def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...
 
 
 def ipv6_addresses() -> list[str]:
-    """Return the IPv6 addresses of the pod, but for loopback's."""
+    """Return the IPv6 addresses of the pod, without loopback's."""
     return [address for address, _ in _own_ipv6()]
 
 
@@ -147,7 +147,7 @@ def _code(connection: socket.socket) -> int | None:
 
 
 def _send(wanted: dict[str, Any], seconds: float, found: dict[str, Any]) -> None:
-    """Send a datagram until there is an answer to it, which shows that it arrived, or until the time is over."""
+    """Send a datagram until a response shows that it arrived, or until the timeout."""
     address = socket.gethostbyname(wanted["host"])
     found["stage"] = "socket"
     protocol, text = (socket.IPPROTO_ICMP, _ECHO) if wanted["speaks"] == "icmp" else (socket.IPPROTO_UDP, _QUESTION)
@@ -195,13 +195,13 @@ def _http(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _https(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Shake hands under the host's name; whose certificate it is, is not this question."""
+    """Perform a handshake with the host's name, without verifying the certificate."""
     with _trusting().wrap_socket(connection, server_hostname=wanted["host"]) as wrapped:
         return {"tls": wrapped.version()}
 
 
 def _tcp(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
-    """See whether the connection stays open: a sidecar takes one at once, and closes it when it gets no further."""
+    """Check whether the connection stays open: a sidecar accepts it, and closes it if it cannot connect."""
     try:
         return {"open": bool(connection.recv(64))}
     except TimeoutError:
@@ -222,7 +222,7 @@ def _kafka(connection: socket.socket, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tls(connection: socket.socket, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Shake hands without a certificate of one's own, and see what the server does once it has missed it."""
+    """Perform a handshake without a client certificate, and return the server's reaction."""
     context = _trusting()
     if wanted["speaks"] == "mesh":
         context.set_alpn_protocols(_APPLICATION_PROTOCOLS)

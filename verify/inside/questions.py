@@ -1,4 +1,4 @@
-"""What a pod asks a broker, one request a question; none changes anything, whether it is allowed or not.
+"""Questions to a broker, one request each; none changes anything, whether it is allowed or not.
 
 Sent into the pod as source, so it imports nothing of this project. The requests are those of Kafka's protocol, as
 no client lets one ask for what its own checks would keep back.
@@ -87,7 +87,7 @@ BROKER, TOPIC, GROUP = 4, 2, 32
 
 
 class Connection:
-    """A connection to a broker, on which one request waits for the answer to the one before."""
+    """A connection to a broker, with one request at a time."""
 
     def __init__(self, bootstrap: str) -> None:
         host, _, port = bootstrap.rpartition(":")
@@ -363,7 +363,7 @@ class Brokers:
 
 
 def answers(bootstrap: str, user: str, password: str, questions: list[list[str]]) -> list[bool]:
-    """Tell for each question (resource, name, operation) whether a user gets past the authorizer.
+    """Tell for each question (resource, name, operation) whether the authorizer allows a user.
 
     :raises RuntimeError: if a broker's answer is neither a yes nor a no.
     """
@@ -387,7 +387,7 @@ def _answer(brokers: Brokers, user: str, question: list[str]) -> bool:
 
 
 def entries(bootstrap: str, passwords: dict[str, str], attempts: list[list[str]]) -> list[bool]:
-    """Tell for each attempt (user, mechanism, whose password) whether it leads in.
+    """Tell for each attempt (user, mechanism, whose password) whether it succeeds.
 
     One without a mechanism does not log in, and asks all the same.
     """
