@@ -51,7 +51,7 @@ consumer:
 def main(arguments: list[str]) -> int:
     """Run a program and return its exit code.
 
-    It is 2 when the environment is at fault, with a line for each fault, and 1 when the program can not start.
+    The code is 2 if the environment is invalid, with a line per fault, and 1 if the program cannot start.
     """
     parser = argparse.ArgumentParser(
         prog="services",

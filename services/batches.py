@@ -30,7 +30,7 @@ _FORMAT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class DirectRecord:
-    """A record, with what is used of a ``confluent_kafka.Message``."""
+    """A record, with the used methods of a ``confluent_kafka.Message``."""
 
     place: tuple[str, int]
     at: int
@@ -60,7 +60,7 @@ class DirectRecord:
 
 @dataclass
 class Batches:
-    """What was in a part of a partition: records, what cannot be read (offset and number), and where to read on."""
+    """Part of a partition: records, unreadable batches (offset and number), and the offset to continue from."""
 
     next: int
     records: list[DirectRecord] = field(default_factory=list)
@@ -68,14 +68,14 @@ class Batches:
 
 
 class _UnreadableError(Exception):
-    """There is no record here."""
+    """The bytes are not a record."""
 
 
 def read(data: bytes, place: tuple[str, int], start: int, aborted: Mapping[int, Sequence[int]]) -> Batches:
-    """Read the batches that are whole in what a broker sent.
+    """Read the complete batches in a broker's response.
 
     :param start: the offset from which records are wanted.
-    :param aborted: by producer, where its transactions begin that were aborted.
+    :param aborted: by producer, the first offsets of its aborted transactions.
     """
     found = Batches(start)
     left = {producer: sorted(begins) for producer, begins in aborted.items()}

@@ -1,4 +1,4 @@
-"""Reads what others answer: a few KiB as they are sent, and no more, whoever answers."""
+"""Reads a limited number of bytes of a response, without decompression."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ HEADERS: Final = {"Accept-Encoding": "identity"}
 
 
 class ReplyError(aiohttp.ClientError):
-    """A reply that is not read; the message says why."""
+    """A response that is not read; the message gives the reason."""
 
 
 async def body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body of a reply of a session that does not inflate.
+    """Return the body of a response, from a session without decompression.
 
-    :param most: bytes that it may have.
-    :raises ReplyError: if it has more, or is encoded although that was not asked for.
+    :param most: the maximum number of bytes.
+    :raises ReplyError: if it is longer, or is encoded without a request for it.
     """
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() != "identity":

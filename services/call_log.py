@@ -1,4 +1,4 @@
-"""Logs calls to Kafka, without ever making one wait."""
+"""Logs calls to Kafka, without delaying them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Broker(msgspec.Struct):
 
 
 class _Statistics(msgspec.Struct):
-    """What is used of librdkafka's statistics (STATISTICS.md)."""
+    """The used fields of librdkafka's statistics (STATISTICS.md)."""
 
     brokers: dict[str, _Broker]
 
@@ -45,7 +45,7 @@ _STATISTICS: Final = msgspec.json.Decoder(_Statistics)
 
 
 def configuration(settings: CallLogging) -> dict[str, Any]:
-    """Return librdkafka's configuration: no record is given up or sent twice, and the buffer is bounded.
+    """Return librdkafka's configuration: no record is dropped or duplicated, and the buffer is bounded.
 
     All brokers stay connected, so that a password can be replaced while a process with the old one has records left.
     """
@@ -70,7 +70,7 @@ def configuration(settings: CallLogging) -> dict[str, Any]:
 
 
 class CallLog:
-    """Sends records to a topic from a buffer that is bounded.
+    """Sends records to a topic from a bounded buffer.
 
     All methods return at once (``close`` excepted) and are to be called by one thread. Trouble is logged once while it
     lasts, and counted:
@@ -158,7 +158,7 @@ class CallLog:
         self._new.clear()
 
     def close(self, seconds: float) -> None:
-        """Send what waits, for so many seconds at most; what is left then is lost, and told."""
+        """Send buffered records for at most so many seconds; the rest is lost, and logged."""
         self._hand_over()
         left = min(self._client.flush(max(seconds, 0)), self._waiting)
         if left:

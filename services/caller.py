@@ -1,4 +1,4 @@
-"""customer and preference, and whatever else answers with what other services say."""
+"""customer and preference, and other services whose response consists of their upstreams' responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.settings import Identity
 
 
 class Caller(Handler):
-    """Calls its upstreams, and answers with what they say; without any, with its name and a count."""
+    """Calls its upstreams and responds with their responses; without upstreams, with its name and a count."""
 
     def __init__(self, me: Identity, tools: Tools) -> None:
         self._me = me
@@ -20,7 +20,7 @@ class Caller(Handler):
         self._count = 0
 
     async def answer(self, headers: Mapping[str, str]) -> Reply:
-        """Return the upstreams' replies behind this service's name."""
+        """Return the upstreams' responses after this service's name."""
         self._count += 1
         count = self._count
         if self._tools.upstreams:
@@ -31,7 +31,7 @@ class Caller(Handler):
 def main(program: str, variables: Mapping[str, str]) -> int:
     """Run the service.
 
-    :raises StartError: if it can not start.
+    :raises StartError: if it cannot start.
     """
     environment = Environment(variables)
     settings = common(environment, program)

@@ -1,4 +1,4 @@
-"""What the report commits for a partition: from where to read again, and what is done with by then."""
+"""The report's commit for a partition: where to read again after a restart, and what is already reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Checkpoint:
     reported: int = 0
 
     def metadata(self) -> str:
-        """Return all but the offset as JSON."""
+        """Return everything but the offset as JSON."""
         found = _Metadata(self.position, self.closed, self.reported)
         return msgspec.json.encode(found).decode("ascii")
 

@@ -1,4 +1,4 @@
-"""A client's connection, of which none can have more than its share: of bytes before a request, of time, of number."""
+"""Client connections, with limits on bytes before a request, on time, and on number."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CONNECTIONS: Final = 1000
 
 
 class Connections:
-    """The connections that there are. Of those that wait for a request the one that has waited longest makes room."""
+    """The open connections. The one that has been idle longest is closed for a new one."""
 
     def __init__(self) -> None:
         self._waiting: dict[Connection, None] = {}
         self._busy: set[Connection] = set()
 
     def enter(self, connection: Connection) -> bool:
-        """Note a connection that waits; tell whether there is room for it."""
+        """Add an idle connection; tell whether there is room for it."""
         if len(self._waiting) + len(self._busy) >= CONNECTIONS:
             if not self._waiting:
                 return False
@@ -36,24 +36,24 @@ class Connections:
         return True
 
     def works(self, connection: Connection) -> None:
-        """Note that a request of a connection is answered now."""
+        """Mark a connection as busy."""
         self._waiting.pop(connection, None)
         self._busy.add(connection)
 
     def waits(self, connection: Connection) -> None:
-        """Note that a request of a connection has been answered."""
+        """Mark a connection as idle."""
         if connection in self._busy:
             self._busy.remove(connection)
             self._waiting[connection] = None
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self._waiting.pop(connection, None)
         self._busy.discard(connection)
 
 
 class Connection(web.RequestHandler):
-    """A connection that is ended when its client sends too much, or too slowly, before a request is complete."""
+    """A connection that is closed if its client sends too much, or too slowly, before a request is complete."""
 
     __slots__ = ("_answers", "_clock", "_connections", "_deadline", "_head")
 
@@ -74,7 +74,7 @@ class Connection(web.RequestHandler):
         self._deadline = self._clock.call_later(HEAD_SECONDS, self.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes, as long as it is not too much."""
+        """Accept data up to the limit."""
         self._head += len(data)
         if self._head > HEAD:
             self.abort()
@@ -90,18 +90,18 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def begins(self) -> None:
-        """Note that a request is complete, and answered from now on."""
+        """Mark the start of a response."""
         self._rest()
         self._answers = True
         self._connections.works(self)
 
     def ends(self) -> None:
-        """Note that a request has been answered."""
+        """Mark the end of a response."""
         self._head, self._answers = 0, False
         self._connections.waits(self)
 
     def abort(self) -> None:
-        """End at once; what was not sent yet is lost."""
+        """Close immediately; unsent data is lost."""
         self._rest()
         if self.transport is not None:
             self.transport.abort()

@@ -1,4 +1,4 @@
-"""The consumer: reads what the other services logged of their calls, and reports how many of each kind there were."""
+"""The consumer: reads the other services' calls, and reports how many of each kind there were."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reporting(environment: Environment) -> Reporting:
 def main(program: str, variables: Mapping[str, str]) -> int:
     """Run the consumer until a stop signal, and return its exit code. The report is on stdout, the log on stderr.
 
-    :raises StartError: if it can not start.
+    :raises StartError: if it cannot start.
     """
     environment = Environment(variables)
     settings, answering = reporting(environment), common(environment, program, logs=False)

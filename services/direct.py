@@ -1,6 +1,6 @@
-"""Asks brokers for what is in a partition, and returns the bytes: no library reads them before.
+"""Fetches the raw bytes of a partition from brokers, without a library that parses them.
 
-Of Kafka's protocol it speaks what that takes, as all brokers since 1.0 do.
+Implements the needed part of Kafka's protocol, as all brokers since 1.0 do.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Fetched:
 
 
 class Direct:
-    """Connections to brokers, made when they are needed."""
+    """Connections to brokers, opened when they are needed."""
 
     def __init__(self, login: Login, patience: float, size: int) -> None:
-        """:param patience: seconds that a broker gets to answer.
+        """:param patience: seconds until a broker's response.
 
-        :param size: bytes to ask for at once.
+        :param size: bytes per request.
         """
         self._login = login
         self._patience = patience
@@ -59,10 +59,10 @@ class Direct:
         self._connections: dict[Address, _Connection] = {}
 
     def fetch(self, address: Address, topic: str, partition: int, offset: int) -> Fetched:
-        """Return what a partition has from an offset on.
+        """Return a partition's batches from an offset on.
 
         :param address: of the partition's leader.
-        :raises KafkaException: if the broker refuses, or is away.
+        :raises KafkaException: if the broker refuses, or is unavailable.
         """
         try:
             if address not in self._connections:
@@ -85,7 +85,7 @@ class Direct:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT, str(error))) from error  # noqa: SLF001 public
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
@@ -155,7 +155,7 @@ class _Connection:
 
 
 class _Answer:
-    """An answer, taken from the front."""
+    """A response, read from the front."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -1,4 +1,4 @@
-"""``python -m services.image``: builds the image of the services, and brings it to where a cluster finds it.
+"""``python -m services.image``: builds the image of the services, and makes it available to a cluster.
 
 A tool of the project, not part of the image. Standard library only.
 """
@@ -26,7 +26,7 @@ _ARCHIVE: Final = ".lab/services-image.tar"
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine has: a container engine that answers (one of ENGINES), and clusters of kind."""
+    """A machine's running container engine (one of ENGINES), and its kind clusters."""
 
     engine: str | None
     clusters: tuple[str, ...] = ()
@@ -41,14 +41,14 @@ class Plan:
 
 
 class ImageError(Exception):
-    """The image can not be made; the message says why and what to do."""
+    """The image cannot be built; the message gives the reason and the fix."""
 
 
 def plan(machine: Machine, image: str, *, push: bool) -> Plan:
-    """Say how to build an image and bring it to a cluster. Pure.
+    """Return how to build an image and make it available to a cluster. Pure.
 
     :param image: its name with a tag.
-    :param push: send it to the registry in its name, though there may be clusters of kind.
+    :param push: push it to its registry, even if there are kind clusters.
     :raises ImageError: if there is no container engine.
     """
     engine = machine.engine
@@ -85,7 +85,7 @@ def _by_digest(engine: str, image: str) -> tuple[str, ...]:
 
 
 def tag(files: Iterable[Path]) -> str:
-    """Return 12 hexadecimal digits that stand for what the image is built from."""
+    """Return 12 hexadecimal digits of a hash of the image's sources."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -94,13 +94,13 @@ def tag(files: Iterable[Path]) -> str:
 
 
 def sources() -> list[Path]:
-    """Return the files that the image is built from."""
+    """Return the image's sources."""
     package = [path for path in (ROOT / "services").glob("*.py") if path.name != Path(__file__).name]
     return [*package, *(ROOT / name for name in (DOCKERFILE, "services/requirements.lock"))]
 
 
 def inspect() -> Machine:
-    """Look at this machine."""
+    """Inspect this machine."""
     engine = next((name for name in ENGINES if _output(name, "info") is not None), None)
     return Machine(engine, tuple((_output("kind", "get", "clusters") or "").split()))
 

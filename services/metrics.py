@@ -10,12 +10,12 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 def new_registry() -> CollectorRegistry:
-    """Return a registry that has what the system knows of this process; each part adds its own metrics."""
+    """Return a registry with the process metrics; each part adds its own metrics."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
-    """Return the present values."""
+    """Return the current values."""
     return generate_latest(registry)

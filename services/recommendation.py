@@ -23,7 +23,7 @@ _MOST: Final = 4096
 
 
 class Recommendation(Handler):
-    """Counts the calls since its start; puts the time of a world clock into its reply if it has one."""
+    """Counts the calls since its start, and adds a world clock's time to its response if it has one."""
 
     def __init__(self, me: Identity, clock: str, tools: Tools) -> None:
         self._me = me
@@ -36,9 +36,9 @@ class Recommendation(Handler):
         )
 
     async def answer(self, headers: Mapping[str, str]) -> Reply:
-        """Return version, time if there is a clock, host and count, and what upstreams say if there are any.
+        """Return version, time if there is a clock, host and count, and the upstreams' responses if there are any.
 
-        It is 503 after the service was told to misbehave.
+        The status is 503 after a request to misbehave.
         """
         self._count += 1
         count = self._count
@@ -51,7 +51,7 @@ class Recommendation(Handler):
         return own
 
     def switches(self) -> Mapping[str, Callable[[], str]]:
-        """Return the paths that turn the replies into 503 and back."""
+        """Return the paths that switch responses to 503 and back."""
         return {"/misbehave": self._misbehave, "/behave": self._behave}
 
     def _misbehave(self) -> str:
@@ -80,7 +80,7 @@ class Recommendation(Handler):
 def main(program: str, variables: Mapping[str, str]) -> int:
     """Run the service.
 
-    :raises StartError: if it can not start.
+    :raises StartError: if it cannot start.
     """
     environment = Environment(variables)
     settings = common(environment, program)

@@ -1,4 +1,4 @@
-"""What is logged of a call: the article's RestServiceCall, as a record of Kafka."""
+"""The log record of a call: the article's RestServiceCall, as a Kafka record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY: Final = (1).to_bytes(4, "big")
 class Record(msgspec.Struct, omit_defaults=True, rename="camel", frozen=True, kw_only=True):
     """A successful call. ``origin`` and ``destination`` are services in upper case.
 
-    What a service that calls no other has answered has no destination.
+    A service without upstreams logs its own responses without a destination.
     """
 
     origin: str

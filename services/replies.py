@@ -1,4 +1,4 @@
-"""What the services answer: the texts of the article's application (Red Hat's Istio tutorial). Pure."""
+"""The services' responses, with the texts of the article's application (Red Hat's Istio tutorial). Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEHAVE: Final = "Following requests to / will return 200\n"
 
 @dataclass(frozen=True)
 class Said:
-    """What came of a call of another service: its name, a text, and whether it answered with success."""
+    """The result of a call to another service: its name, a text, and whether it succeeded."""
 
     destination: str
     text: str
@@ -29,9 +29,9 @@ class Said:
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP status, a text, and what is logged of it to Kafka: services that were called, and a comment on each.
+    """An HTTP status, a text, and the calls to log to Kafka: the called services, with a comment on each.
 
-    A service that calls no other logs its own answer, under no destination.
+    A service without upstreams logs its own response, without a destination.
     """
 
     status: HTTPStatus
@@ -40,7 +40,7 @@ class Reply:
 
 
 def upstream_said(destination: str, status: int, body: str) -> Said:
-    """Return what came of a call that was answered."""
+    """Return the result of a call with a response."""
     said = body.strip()
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Said(destination, said, succeeded=True)
@@ -48,9 +48,9 @@ def upstream_said(destination: str, status: int, body: str) -> Said:
 
 
 def upstream_failed(destination: str, error: BaseException, timeout: float) -> Said:
-    """Return what came of a call that reached nobody: the class and the message of the root cause.
+    """Return the result of a failed call: the class and the message of the root cause.
 
-    :param timeout: seconds that the upstream had.
+    :param timeout: the call's timeout in seconds.
     """
     cause = getattr(error, "os_error", error)
     said = getattr(cause, "strerror", None) or str(cause) or f"no reply within {timeout:g} s"
@@ -58,7 +58,7 @@ def upstream_failed(destination: str, error: BaseException, timeout: float) -> S
 
 
 def called(who: str, said: Sequence[Said]) -> Reply:
-    """Return the reply of a service that calls others: ``who => what``, several of them as ``(one) + (other)``."""
+    """Return the response of a service with upstreams: ``who => what``, several as ``(one) + (other)``."""
     texts = [each.text for each in said]
     what = texts[0] if len(texts) == 1 else " + ".join(f"({text})" for text in texts)
     succeeded = all(each.succeeded for each in said)
@@ -70,7 +70,7 @@ def called(who: str, said: Sequence[Said]) -> Reply:
 
 
 def alone(service: str, version: str, host: str, count: int, moment: str = "") -> Reply:
-    """Return the reply of a service that calls no other.
+    """Return the response of a service without upstreams.
 
     :param moment: what stands between version and host; nothing when empty.
     """
@@ -79,12 +79,12 @@ def alone(service: str, version: str, host: str, count: int, moment: str = "") -
 
 
 def misbehaved(service: str, host: str) -> Reply:
-    """Return recommendation's reply after it was told to misbehave."""
+    """Return recommendation's response after a request to misbehave."""
     return Reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{service} misbehavior from '{host}'\n")
 
 
 def moment(body: bytes) -> str | None:
-    """Return ``currentDateTime`` of the world clock's JSON, or None when it is not there or no time."""
+    """Return ``currentDateTime`` of the world clock's JSON; None if it is missing or not a time."""
     try:
         found: Any = orjson.loads(body)["currentDateTime"]
     except (ValueError, KeyError, TypeError, IndexError):
@@ -93,5 +93,5 @@ def moment(body: bytes) -> str | None:
 
 
 def service_of(url: str) -> str:
-    """Return the name of the service that a URL leads to: the first label of its host."""
+    """Return the name of a URL's service: the first label of its host."""
     return (urlsplit(url).hostname or "").partition(".")[0]

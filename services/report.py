@@ -61,7 +61,7 @@ class Now(NamedTuple):
 
 
 class Reason(str, Enum):
-    """Why a record is not counted."""
+    """The reason why a record is not counted."""
 
     LATE = "late"
     MALFORMED = "malformed"
@@ -78,7 +78,7 @@ class Reason(str, Enum):
 
 
 class Record(Protocol):
-    """What is used of a ``confluent_kafka.Message`` that is no error."""
+    """The used methods of a ``confluent_kafka.Message`` without an error."""
 
     def topic(self) -> str:
         """Topic."""
@@ -110,7 +110,7 @@ class Windows:
 
 
 class _Call(msgspec.Struct, rename="camel", gc=False):
-    """What is used of a RestServiceCall."""
+    """The used fields of a RestServiceCall."""
 
     origin: str
     origin_version: str
@@ -369,7 +369,7 @@ class Report:
                 partition.end = end
 
     def unanswered(self, now: float) -> None:
-        """Note that Kafka does not answer."""
+        """Record that Kafka does not respond."""
         for partition in self._partitions.values():
             partition.since = partition.read_since = now
             partition.end = None
@@ -411,7 +411,7 @@ class Report:
             yield WindowCount(start, start + size, key, total, first.origin, first.origin_version, first.destination)
 
     def printed(self) -> None:
-        """Note that the lines of all closed windows are out, and forget these windows."""
+        """Record that the lines of all closed windows are printed, and drop these windows."""
         self._reported = self._closed
         for partition in self._partitions.values():
             for start in [start for start in partition.tallies if start + self._windows.size <= self._closed]:
@@ -433,7 +433,7 @@ class Report:
 
     @property
     def open_windows(self) -> int:
-        """How many windows have calls and are not closed."""
+        """The number of open windows with calls."""
         return len({start for partition in self._partitions.values() for start in partition.tallies})
 
 

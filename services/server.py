@@ -1,4 +1,4 @@
-"""The HTTP side that all services share: probes, metrics, and an end that loses no request."""
+"""The HTTP server of all services: probes, metrics, and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Server:
     """Serves an application's routes, and ``/health``, ``/ready`` (503 while it is not) and ``/metrics``."""
 
     def __init__(self, listening: Listening, registry: CollectorRegistry, obstacle: Callable[[], str]) -> None:
-        """:param obstacle: says why the service is not ready; nothing when it is."""
+        """:param obstacle: returns why the service is not ready; empty if it is."""
         self.application = web.Application(middlewares=[accounted])
         self._listening = listening
         self._registry = registry
@@ -43,7 +43,7 @@ class Server:
         self.application.on_response_prepare.append(self._send_away)
 
     def answer(self, method: str, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        """Answer requests of a method to a path, unless they are answered already."""
+        """Handle requests of a method to a path, unless they have a handler."""
         if (method, path) not in self._answered:
             self._answered.add((method, path))
             self.application.router.add_route(method, path, handler)
@@ -52,7 +52,7 @@ class Server:
         """Serve until SIGTERM or SIGINT, then end: not ready, no new connections, the last requests answered.
 
         :return: the time of the event loop until which the process may go on.
-        :raises StartError: if it can not listen.
+        :raises StartError: if it cannot listen.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

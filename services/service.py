@@ -1,4 +1,4 @@
-"""A service that is called over HTTP and logs the calls: all that is the same whatever it answers."""
+"""A service that handles HTTP calls and logs them: the common part of all services."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def common(environment: Environment, program: str, *, logs: bool = True) -> Comm
 
 @dataclass(frozen=True)
 class Tools:
-    """What a service works with."""
+    """The tools of a service."""
 
     session: aiohttp.ClientSession
     upstreams: Upstreams
@@ -90,7 +90,7 @@ class Tools:
 
 
 class Handler(ABC):
-    """What makes one service another."""
+    """The responses of one service."""
 
     @abstractmethod
     async def answer(self, headers: Mapping[str, str]) -> Reply:
@@ -149,7 +149,7 @@ class Service:
 def run(settings: Common, new_handler: Callable[[Tools], Handler]) -> int:
     """Run a service until a stop signal, and return its exit code.
 
-    :raises StartError: if it can not listen.
+    :raises StartError: if it cannot listen.
     """
     log.set_up()
     return uvloop.run(_run(settings, new_handler))
@@ -183,7 +183,7 @@ async def serve(
 
     :param calls: where calls are logged, if anywhere.
     :return: the time of the event loop until which the process may go on.
-    :raises StartError: if it can not listen.
+    :raises StartError: if it cannot listen.
     """
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
     async with aiohttp.ClientSession(

@@ -1,4 +1,4 @@
-"""Settings of the services, as their environment has them."""
+"""The settings of the services, from their environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Login:
     password: str = field(repr=False)
 
     def client(self) -> dict[str, str | int]:
-        """Return librdkafka's configuration of any client that logs in so."""
+        """Return librdkafka's configuration for a login."""
         return {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": "SASL_PLAINTEXT",
@@ -62,7 +62,7 @@ def identity(environment: Environment, program: str) -> Identity:
 
 @dataclass(frozen=True)
 class Listening:
-    """Where a service listens, and how it stops.
+    """The address of a service, and how it stops.
 
     After a stop signal it answers for ``stop_delay`` seconds as before, for that is how long callers may take to learn
     that it is not ready.
@@ -83,13 +83,13 @@ def listening(environment: Environment) -> Listening:
 
 
 def answers(environment: Environment) -> tuple[Call, ...]:
-    """Read ANSWERS: the methods and paths that are answered."""
+    """Read ANSWERS: the methods and paths that the service serves."""
     return environment.answers("ANSWERS", "/")
 
 
 @dataclass(frozen=True)
 class Calling:
-    """What to call to answer, in this order, and the seconds that each gets to answer."""
+    """The upstreams to call, in this order, and the timeout of each call in seconds."""
 
     calls: tuple[Call, ...]
     timeout: float

@@ -1,4 +1,4 @@
-"""Traces: spans by OpenTelemetry, and the headers that tie the spans of different processes together."""
+"""Traces: OpenTelemetry spans, and the headers that connect spans of different processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def kafka_headers(context: Context) -> list[tuple[str, bytes]]:
 
 
 class Reporter(SpanExporter):
-    """Exports spans by another exporter, and logs once when that begins to fail, once when it works again."""
+    """Exports spans with another exporter, and logs once when it starts to fail, and once when it works again."""
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
@@ -67,7 +67,7 @@ class Reporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Export no more."""
+        """Stop exporting."""
         self._exporter.shutdown()
 
 
@@ -79,7 +79,7 @@ class Tracing:
     tracer: Tracer
 
     def close(self, seconds: float) -> None:
-        """Send what spans are left, for so many seconds at most."""
+        """Send the remaining spans for at most so many seconds."""
         closing = threading.Thread(target=self.provider.shutdown, daemon=True)
         closing.start()
         closing.join(seconds)

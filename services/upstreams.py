@@ -1,4 +1,4 @@
-"""The other services that a service calls to answer a call of its own."""
+"""The upstreams of a service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST: Final = 16_384
 
 
 class Upstreams:
-    """Makes the calls of a service."""
+    """Calls a service's upstreams."""
 
     def __init__(
         self, calling: Calling, session: aiohttp.ClientSession, tracer: Tracer, registry: CollectorRegistry
@@ -33,13 +33,13 @@ class Upstreams:
         )
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to call."""
+        """Tell whether there are upstreams."""
         return bool(self._calling.calls)
 
     async def ask(self, headers: Mapping[str, str]) -> Sequence[Said]:
-        """Make every call, one after the other, and return what came of each; one that fails stops none after it.
+        """Make every call, one after the other, and return the results; a failed call stops none of the others.
 
-        :param headers: those of the call that is answered by it.
+        :param headers: those of the incoming call.
         """
         return [await self._ask(call, headers) for call in self._calling.calls]
 
