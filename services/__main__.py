@@ -11,23 +11,23 @@ from typing import Final
 from services.errors import SettingsError, StartError
 
 PROGRAMS: Final = {
-    "customer": ("services.caller", "calls others and answers with what they say"),
-    "preference": ("services.caller", "calls others and answers with what they say"),
-    "recommendation": ("services.recommendation", "answers with its version, its host and a count"),
-    "consumer": ("services.consumer", "reads what the others logged and reports it"),
+    "customer": ("services.caller", "calls its upstreams and responds with their responses"),
+    "preference": ("services.caller", "calls its upstreams and responds with their responses"),
+    "recommendation": ("services.recommendation", "responds with its version, its host and a count"),
+    "consumer": ("services.consumer", "reads the other services' calls and reports them"),
 }
 
 _ENVIRONMENT: Final = """\
 environment, all programs:
-  ANSWERS                      what is answered: paths such as /customer or POST /orders, with commas (/)
-  UPSTREAM_URL                 what to call for that, in this order: URLs such as http://host:8080/ or
-                               POST http://host:8080/orders, with commas (nothing)
-  UPSTREAM_TIMEOUT_SECONDS     how long to wait for each (5)
-  SERVICE_NAME                 name in replies and records (default: the program)
-  SERVICE_VERSION              version in replies and records (v1)
-  HOSTNAME                     host in replies (unknown)
-  LISTEN_ADDRESS, PORT         where to listen (0.0.0.0, 8080); /health /ready /metrics are there, too
-  STOP_DELAY_SECONDS           how long to answer on after a stop signal (2)
+  ANSWERS                      requests to serve: paths such as /customer or POST /orders, with commas (/)
+  UPSTREAM_URL                 upstreams to call, in this order: URLs such as http://host:8080/ or
+                               POST http://host:8080/orders, with commas (none)
+  UPSTREAM_TIMEOUT_SECONDS     timeout of each call (5)
+  SERVICE_NAME                 name in responses and records (default: the program)
+  SERVICE_VERSION              version in responses and records (v1)
+  HOSTNAME                     host in responses (unknown)
+  LISTEN_ADDRESS, PORT         address (0.0.0.0, 8080), which also serves /health, /ready and /metrics
+  STOP_DELAY_SECONDS           how long to serve after a stop signal (2)
   OTEL_SERVICE_NAME            name in traces (SERVICE_NAME)
   OTEL_EXPORTER_OTLP_ENDPOINT  where spans go, OTLP over gRPC, such as http://host:4317 (nowhere)
   KAFKA_BOOTSTRAP_SERVER, KAFKA_USER_NAME, KAFKA_PASSWORD

@@ -22,15 +22,15 @@ _FAULT = 2
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--kubeconfig", required=True, envvar="KUBECONFIG", help="How to reach the cluster, as administrator.")
-@click.option("--context", help="Which of its contexts.  [default: the current one]")
-@click.option("--stack", help="The stack whose output accessModel says what is expected.")
-@click.option("--model", help="A file with that output instead, as JSON; `-` for standard input.")
-@click.option("--pulumi", default="pulumi", show_default=True, help="What is asked for the stack's output.")
-@click.option("--cwd", default=".", show_default=True, help="The folder of the stack's project.")
-@click.option("--image", help="Image of the containers that programs run in.  [default: that of the services]")
+@click.option("--kubeconfig", required=True, envvar="KUBECONFIG", help="Kubeconfig of a cluster administrator.")
+@click.option("--context", help="Context of the kubeconfig.  [default: the current one]")
+@click.option("--stack", help="Stack with the output accessModel.")
+@click.option("--model", help="File with that output as JSON instead; `-` for standard input.")
+@click.option("--pulumi", default="pulumi", show_default=True, help="Command that prints the stack's output.")
+@click.option("--cwd", default=".", show_default=True, help="Folder of the stack's project.")
+@click.option("--image", help="Image of the probes' containers.  [default: the services' image]")
 @click.option(
-    "--only", multiple=True, type=click.Choice([part.value for part in Part]), help="Look at this alone. Repeatable."
+    "--only", multiple=True, type=click.Choice([part.value for part in Part]), help="Run only this part. Repeatable."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all checks as JSON.")
 @click.option("--all", "every", is_flag=True, help="Print a line for every check.")
@@ -71,7 +71,7 @@ def _model(stack: str | None, model: str | None, pulumi: str, cwd: str) -> bytes
     :raises VerifyError: if it is missing.
     """
     if (stack is None) == (model is None):
-        raise VerifyError("--stack or --model: give one of them; it says what is expected")
+        raise VerifyError("--stack or --model: set exactly one of them")
     if model == "-":
         return sys.stdin.buffer.read()
     if model is not None:

@@ -99,7 +99,7 @@ def _certificate(model: AccessModel, edge: Edge, seen: Mapping[str, Any], root: 
     yield _check(
         edge, "issuer", "the mesh's authority", "the mesh's authority" if facts.signed_by_root else facts.issuer, shown
     )
-    yield _check(edge, "expiry", "to come", "to come" if certificates.holds(facts) else "past", shown)
+    yield _check(edge, "expiry", "in the future", "in the future" if certificates.holds(facts) else "past", shown)
     answered = seen.get("answer") is not None and seen["answer"] != ""
     yield _check(
         edge, "no client certificate", "refused", "let in" if answered else "refused", str(seen.get("refusal"))

@@ -29,25 +29,25 @@ def prove(
     found: list[Check] = []
     with ProbeSession(cluster, model, image) as session:
         if {Part.NETWORK, Part.HTTP} & set(parts):
-            say("making probes")
+            say("creating probes")
             session.send_probes()
         for part in _WORK:
             if part in parts:
-                say(f"{part.value}: looking")
-                found += looked(part, session)
+                say(f"{part.value}: running")
+                found += attempted(part, session)
     return found
 
 
-def looked(part: Part, session: ProbeSession) -> list[Check]:
+def attempted(part: Part, session: ProbeSession) -> list[Check]:
     """Return a part's checks; a part that cannot run is a failed check, and other parts still run."""
     try:
-        checks: list[Check] = apart(look, part, session)
+        checks: list[Check] = apart(run, part, session)
     except VerifyError as error:
-        return [Check(part, f"the {part.value} part", "looked at", "unknown", str(error))]
+        return [Check(part, f"the {part.value} part", "completed", "unknown", str(error))]
     return checks
 
 
-def look(part: Part, session: ProbeSession) -> list[Check]:
+def run(part: Part, session: ProbeSession) -> list[Check]:
     """Return a part's checks.
 
     :raises VerifyError: if it cannot run.

@@ -138,7 +138,7 @@ def test_a_proof_that_is_told_to_end_leaves_nothing_behind(proof: Proof) -> None
         assert running.stdin and running.stderr
         running.stdin.write(proof.model)
         running.stdin.close()
-        assert any("http: looking" in line for line in running.stderr)
+        assert any("http: running" in line for line in running.stderr)
         assert proof.left()
         running.terminate()
         assert running.wait(60) == 128 + 15

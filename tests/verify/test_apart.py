@@ -61,8 +61,8 @@ def test_a_process_that_dies_is_told_with_its_signal_and_its_call() -> None:
 
 def test_a_part_that_dies_is_one_check_that_names_it() -> None:
     session: Any = Deadly()
-    assert proof.looked(Part.HTTP, session) == [
-        Check(Part.HTTP, "the http part", "looked at", "unknown", "its process ended by SIGBUS")
+    assert proof.attempted(Part.HTTP, session) == [
+        Check(Part.HTTP, "the http part", "completed", "unknown", "its process ended by SIGBUS")
     ]
 
 

@@ -55,7 +55,7 @@ def verify(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--stack or --model: give one of them"),
+        ((), "--stack or --model: set exactly one of them"),
         (("--model", "/nowhere/model.json"), "--model /nowhere/model.json: No such file"),
         (("--stack", "x", "--pulumi", "/nowhere/pulumi"), "--pulumi /nowhere/pulumi: No such file"),
         (("--stack", "x", "--pulumi", "false"), "--stack x: no outputs"),

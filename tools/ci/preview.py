@@ -46,7 +46,7 @@ _FIRST: Final = (
 def removal(ref: str, stacks: Iterable[str]) -> str:
     """Return the Markdown about stacks whose settings are gone. Pure."""
     return "\n\n".join(
-        f"### Stack `{stack}` against `{ref}`\n\nIts settings were removed. What it made is still there:"
+        f"### Stack `{stack}` against `{ref}`\n\nIts settings were removed. Its resources still exist:"
         f" `pulumi destroy --remove --stack {stack}`, from `{ref}`."
         for stack in stacks
     )
